@@ -1,0 +1,108 @@
+import type { Readable } from 'node:stream';
+import type { ContainerChange, Overlay } from '../sandbox/sandbox.ts';
+
+/** The door to git: bare mirrors on the host, plumbing only, never a work tree that a container wrote to. */
+export interface Git {
+  /** Makes or updates the mirror until it holds `want` (sha or ref); returns the commit. Errors: `outside.git`, `outside.repository-gone`, `outside.github-refused`. */
+  fetch(remote: Remote, want: string, signal?: AbortSignal): Promise<string>;
+  /** Commit of a branch on the remote now, or null. */
+  remoteHead(remote: Remote, branch: string, signal?: AbortSignal): Promise<string | null>;
+  /** Tree of a commit. */
+  treeOf(repository: string, commit: string): Promise<string>;
+  /** Files of a commit or tree: path, mode, size, blob; sorted. */
+  list(repository: string, commit: string): Promise<TreeEntry[]>;
+  /** Bytes of one file at a commit or tree, or null. */
+  read(repository: string, commit: string, path: string): Promise<Uint8Array | null>;
+  /** Tar of raw blobs (attributes of the repository never apply), owned by uid/gid 1000; `paths` limits it. */
+  tar(repository: string, commit: string, paths?: readonly string[]): Promise<Readable>;
+  /** What a checkout cannot hold: submodules and Git LFS pointers. */
+  unsupported(repository: string, commit: string): Promise<{ submodules: string[]; lfsPointers: string[] }>;
+  /** Validates the changes and writes them over `base` as a tree. Any rejection rejects the whole patch. */
+  writePatch(repository: string, base: string, changes: readonly ContainerChange[], rules: PatchRules): Promise<PatchResult>;
+  /** Diff between two commits or trees, renames detected. */
+  diff(repository: string, base: string, head: string): Promise<Diff>;
+  /** The overlay that turns `base`'s files into `head`'s. */
+  overlay(repository: string, base: string, head: string): Promise<Overlay>;
+  /** Makes a commit object (not a ref). Deterministic: same input, same sha. */
+  commit(repository: string, request: CommitRequest): Promise<string>;
+  /** Three-way merge of trees in memory; conflicts name paths. */
+  mergeTrees(repository: string, base: string, ours: string, theirs: string): Promise<MergeResult>;
+  /** Pushes a commit to a branch, guarded by the sha expected there (null: must not exist). */
+  push(remote: Remote, commit: string, branch: string, expected: string | null, signal?: AbortSignal): Promise<PushResult>;
+  /** Commits reachable from head and not from base, newest first. */
+  log(repository: string, range: { from?: string; to: string; limit: number; paths?: readonly string[] }): Promise<LogEntry[]>;
+}
+
+export interface Remote {
+  /** `host/owner/name`: the mirror's key. */
+  repository: string;
+  /** Clone address without credentials. */
+  url: string;
+  /** A token limited to this repository, asked for when needed; never stored, never in an argument list. Null for local paths. */
+  token: (() => Promise<string>) | null;
+}
+
+export interface TreeEntry {
+  path: string;
+  mode: '100644' | '100755' | '120000' | '160000';
+  blob: string;
+  sizeBytes: number;
+}
+
+export interface PatchRules {
+  maxFiles: number;
+  maxFileBytes: number;
+  maxTotalBytes: number;
+  /** Whether a path is protected by the walls (never writable). */
+  isProtected: (path: string) => boolean;
+}
+
+export interface Rejection {
+  path: string;
+  reason: string;
+}
+
+export type PatchResult =
+  | { ok: true; tree: string; empty: boolean; notes: string[] }
+  | { ok: false; rejections: Rejection[] };
+
+export interface DiffFile {
+  path: string;
+  /** Earlier path of a rename. */
+  from?: string;
+  status: 'added' | 'modified' | 'deleted' | 'renamed' | 'type-changed';
+  oldMode: string;
+  newMode: string;
+  binary: boolean;
+  added: number;
+  removed: number;
+}
+
+export interface Diff {
+  files: DiffFile[];
+  /** Unified text with `a/` and `b/` prefixes; binary files as a line that says so. */
+  text: string;
+}
+
+export interface CommitRequest {
+  tree: string;
+  parents: readonly string[];
+  message: string;
+  author: { name: string; email: string };
+  /** Seconds since the epoch; part of the sha, so a repeated stage makes the same commit. */
+  timestampS: number;
+}
+
+export type MergeResult = { ok: true; tree: string } | { ok: false; conflicts: string[] };
+
+export type PushResult = { ok: true } | { ok: false; reason: 'moved'; actual: string | null } | { ok: false; reason: 'refused'; message: string };
+
+export interface LogEntry {
+  commit: string;
+  parents: string[];
+  author: string;
+  email: string;
+  committedAtS: number;
+  subject: string;
+  files: string[];
+}
