@@ -62,12 +62,24 @@ export const errorTable = {
     requester: 'The app could not reach its store.',
     operator: 'The database did not answer or could not write; see the cause.',
   },
-  'limit.minutes': { retry: false, requester: 'The time limit was reached.', operator: '`limits.minutes` was reached.' },
+  'limit.minutes': {
+    retry: false,
+    requester: 'The time limit was reached.',
+    operator: '`limits.minutes` was reached.',
+  },
   'limit.turns': { retry: false, requester: 'The turn limit was reached.', operator: '`limits.turns` was reached.' },
   'limit.rounds': { retry: false, requester: 'The round limit was reached.', operator: '`limits.rounds` was reached.' },
   'limit.tokens': { retry: false, requester: 'The token limit was reached.', operator: '`limits.tokens` was reached.' },
-  'limit.dollars': { retry: false, requester: 'The money limit was reached.', operator: '`limits.dollars` or a budget was reached.' },
-  'limit.disk': { retry: false, requester: 'The sandbox disk limit was reached.', operator: '`limits.disk` was reached.' },
+  'limit.dollars': {
+    retry: false,
+    requester: 'The money limit was reached.',
+    operator: '`limits.dollars` or a budget was reached.',
+  },
+  'limit.disk': {
+    retry: false,
+    requester: 'The sandbox disk limit was reached.',
+    operator: '`limits.disk` was reached.',
+  },
   'request.image-unknown': {
     retry: false,
     requester: 'The sandbox image named by the policy does not exist here.',
@@ -116,7 +128,10 @@ export class MillwrightError extends Error {
   /** Earliest next try in milliseconds, when the other side named one (Retry-After). */
   readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, options: { message?: string; detail?: string; retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    options: { message?: string; detail?: string; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
     super(options.message ?? errorTable[code].operator, { cause: options.cause });
     this.name = 'MillwrightError';
     this.code = code;

@@ -18,7 +18,12 @@ export interface Git {
   /** What a checkout cannot hold: submodules and Git LFS pointers. */
   unsupported(repository: string, commit: string): Promise<{ submodules: string[]; lfsPointers: string[] }>;
   /** Validates the changes and writes them over `base` as a tree. Any rejection rejects the whole patch. */
-  writePatch(repository: string, base: string, changes: readonly ContainerChange[], rules: PatchRules): Promise<PatchResult>;
+  writePatch(
+    repository: string,
+    base: string,
+    changes: readonly ContainerChange[],
+    rules: PatchRules,
+  ): Promise<PatchResult>;
   /** Diff between two commits or trees, renames detected. */
   diff(repository: string, base: string, head: string): Promise<Diff>;
   /** The overlay that turns `base`'s files into `head`'s. */
@@ -28,9 +33,18 @@ export interface Git {
   /** Three-way merge of trees in memory; conflicts name paths. */
   mergeTrees(repository: string, base: string, ours: string, theirs: string): Promise<MergeResult>;
   /** Pushes a commit to a branch, guarded by the sha expected there (null: must not exist). */
-  push(remote: Remote, commit: string, branch: string, expected: string | null, signal?: AbortSignal): Promise<PushResult>;
+  push(
+    remote: Remote,
+    commit: string,
+    branch: string,
+    expected: string | null,
+    signal?: AbortSignal,
+  ): Promise<PushResult>;
   /** Commits reachable from head and not from base, newest first. */
-  log(repository: string, range: { from?: string; to: string; limit: number; paths?: readonly string[] }): Promise<LogEntry[]>;
+  log(
+    repository: string,
+    range: { from?: string; to: string; limit: number; paths?: readonly string[] },
+  ): Promise<LogEntry[]>;
 }
 
 export interface Remote {
@@ -95,7 +109,10 @@ export interface CommitRequest {
 
 export type MergeResult = { ok: true; tree: string } | { ok: false; conflicts: string[] };
 
-export type PushResult = { ok: true } | { ok: false; reason: 'moved'; actual: string | null } | { ok: false; reason: 'refused'; message: string };
+export type PushResult =
+  | { ok: true }
+  | { ok: false; reason: 'moved'; actual: string | null }
+  | { ok: false; reason: 'refused'; message: string };
 
 export interface LogEntry {
   commit: string;

@@ -145,7 +145,14 @@ export interface CommandCall {
 }
 
 /** How a command ended. `lost` is infrastructure, never a verdict. */
-export type CommandEnd = 'exited' | 'timed-out' | 'out-of-memory' | 'output-limit' | 'disk-limit' | 'cancelled' | 'lost';
+export type CommandEnd =
+  | 'exited'
+  | 'timed-out'
+  | 'out-of-memory'
+  | 'output-limit'
+  | 'disk-limit'
+  | 'cancelled'
+  | 'lost';
 
 export interface CommandResult {
   end: CommandEnd;

@@ -1,0 +1,27 @@
+/** The door to the store: one SQL text, `$1` placeholders, on SQLite (embedded) and PostgreSQL (many machines). */
+export interface Database extends Sql {
+  readonly dialect: 'sqlite' | 'postgres';
+  /** SQL expression for now in milliseconds since the epoch, by the database's clock. */
+  readonly nowMs: string;
+  /**
+   * One short transaction. With `claimLock`, serialised against all other claims.
+   * Errors: `outside.database` when the store cannot be reached or written; the work is rolled back whole.
+   */
+  transaction<T>(work: (sql: Sql) => Promise<T>, options?: { claimLock?: boolean }): Promise<T>;
+  /** Tells other parts of the app, on every machine, that something changed on a channel. A poll is the safety net. */
+  wake(channel: WakeChannel): Promise<void>;
+  /** Calls the listener after each wake-up; returns how to stop. */
+  onWake(channel: WakeChannel, listener: () => void): () => void;
+  close(): Promise<void>;
+}
+
+export type WakeChannel = 'deliveries' | 'runs' | 'cancel' | 'events';
+
+export type SqlValue = string | number | null;
+
+export interface Sql {
+  /** Rows of a statement. */
+  all<Row>(text: string, ...values: SqlValue[]): Promise<Row[]>;
+  /** Changed rows of a statement. */
+  run(text: string, ...values: SqlValue[]): Promise<number>;
+}

@@ -1,0 +1,163 @@
+/** The door to GitHub, about a dozen verbs, each safe to repeat. One real implementation, `octokit-github.ts`. */
+export interface GitHub {
+  /** The same verbs, bound to one repository through its installation. */
+  repository(ref: RepositoryRef): RepositoryGitHub;
+  /** Repositories that the app is installed on. */
+  installedRepositories(): Promise<RepositoryRef[]>;
+  /** Asks GitHub to deliver again what failed since a moment; returns how many were asked for. */
+  redeliverFailed(sinceMs: number): Promise<number>;
+  /** The app's own login, `slug[bot]`, and the address for its commits. */
+  identity(): Promise<AppIdentity>;
+}
+
+export interface AppIdentity {
+  login: string;
+  name: string;
+  email: string;
+  /** Public page of the app. */
+  url: string;
+}
+
+export interface RepositoryRef {
+  installationId: number;
+  owner: string;
+  name: string;
+}
+
+export type Role = 'none' | 'read' | 'triage' | 'write' | 'maintain' | 'admin';
+
+/** Errors of every verb: `outside.github` (may be tried again), `outside.github-refused`, `outside.repository-gone`. */
+export interface RepositoryGitHub {
+  facts(): Promise<RepositoryFacts>;
+  /** A token limited to this repository and to `contents: write`, fit for git; fetched anew when it is about to end. */
+  gitToken(): Promise<string>;
+  /** What the collaborator-permission API says of this person, now (cached for seconds only). */
+  roleOf(login: string): Promise<Role>;
+  issue(number: number): Promise<IssueFacts>;
+  /** Conversation comments, oldest first. */
+  comments(number: number, sinceMs?: number): Promise<CommentFacts[]>;
+  openIssues(label: string): Promise<IssueFacts[]>;
+  /** When a label was last put on an issue and by whom; null when it is not on it. */
+  labelEvent(number: number, label: string): Promise<{ actor: string; atMs: number } | null>;
+  /** Creates the labels that are missing, with colour and description. */
+  ensureLabels(labels: readonly LabelSpec[]): Promise<void>;
+  /** Leaves exactly this one of `states` on the issue (null: none of them). */
+  setStateLabel(number: number, label: string | null, states: readonly string[]): Promise<void>;
+  removeLabel(number: number, label: string): Promise<void>;
+  /** Creates or edits the one comment by the app that carries the hidden marker. */
+  upsertComment(number: number, marker: string, body: string): Promise<{ id: number; url: string }>;
+  /** Reaction on a comment, or on a review (where the host knows none, nothing happens). */
+  react(
+    target: { kind: 'comment' | 'review-comment'; id: number },
+    reaction: 'eyes' | '+1' | 'confused',
+  ): Promise<void>;
+  assign(number: number, login: string): Promise<void>;
+  /** File at a ref (default branch when absent); null when the file or the repository is missing. */
+  readFile(path: string, ref?: string): Promise<string | null>;
+  findPullRequest(branch: string): Promise<PullRequestFacts | null>;
+  pullRequest(number: number): Promise<PullRequestFacts>;
+  /** Opens it, or updates the open one of the same branch. A duplicate refusal is looked up, not raised. */
+  upsertPullRequest(request: PullRequestRequest): Promise<PullRequestFacts>;
+  requestReviewers(number: number, reviewers: readonly string[]): Promise<void>;
+  addLabels(number: number, labels: readonly string[]): Promise<void>;
+  /** Creates or updates the check run with this external id on the commit. */
+  upsertCheckRun(request: CheckRunRequest): Promise<void>;
+  /** Checks and statuses of others that failed on a commit. */
+  failedChecks(commit: string): Promise<ForeignCheck[]>;
+  /** Reviews and review comments of a pull request, oldest first. */
+  reviews(number: number): Promise<ReviewFacts[]>;
+}
+
+export interface RepositoryFacts {
+  id: number;
+  fullName: string;
+  defaultBranch: string;
+  cloneUrl: string;
+  private: boolean;
+  archived: boolean;
+}
+
+export interface IssueFacts {
+  number: number;
+  title: string;
+  body: string;
+  author: string;
+  /** Last editor of the body; null when never edited. */
+  editor: string | null;
+  lastEditedAtMs: number | null;
+  state: 'open' | 'closed';
+  labels: string[];
+  isPullRequest: boolean;
+}
+
+export interface CommentFacts {
+  id: number;
+  author: string;
+  authorIsBot: boolean;
+  body: string;
+  createdAtMs: number;
+  edited: boolean;
+}
+
+export interface LabelSpec {
+  name: string;
+  color: string;
+  description: string;
+}
+
+export interface PullRequestFacts {
+  number: number;
+  url: string;
+  state: 'open' | 'closed';
+  merged: boolean;
+  draft: boolean;
+  headSha: string;
+  headBranch: string;
+  baseBranch: string;
+  mergeCommitSha: string | null;
+  author: string;
+  closedBy: string | null;
+}
+
+export interface PullRequestRequest {
+  branch: string;
+  base: string;
+  title: string;
+  body: string;
+  draft: boolean;
+}
+
+export interface CheckRunRequest {
+  name: string;
+  headSha: string;
+  externalId: string;
+  status: 'in_progress' | 'completed';
+  conclusion?: 'success' | 'failure' | 'neutral' | 'cancelled' | 'action_required';
+  title: string;
+  summary: string;
+  text?: string;
+  detailsUrl?: string;
+  annotations?: readonly CheckAnnotation[];
+}
+
+export interface CheckAnnotation {
+  path: string;
+  startLine: number;
+  endLine: number;
+  level: 'notice' | 'warning' | 'failure';
+  message: string;
+}
+
+export interface ForeignCheck {
+  name: string;
+  url: string | null;
+  summary: string;
+}
+
+export interface ReviewFacts {
+  author: string;
+  state: 'approved' | 'changes-requested' | 'commented' | 'dismissed' | 'pending';
+  body: string;
+  submittedAtMs: number;
+  comments: { path: string; line: number | null; body: string }[];
+}

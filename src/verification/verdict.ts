@@ -1,0 +1,111 @@
+import { z } from 'zod';
+
+/** How one check ended (SPEC §7). */
+export const checkStates = [
+  'passed',
+  'failed',
+  'failing-before',
+  'flaky',
+  'timed-out',
+  'out-of-memory',
+  'output-limit',
+  'not-runnable',
+  'skipped',
+  'not-configured',
+  'waived',
+] as const;
+export type CheckState = (typeof checkStates)[number];
+
+/** One execution of a check, as the app saw it. Output is masked and cut. */
+export const CheckRunRecord = z.object({
+  exitCode: z.number().nullable(),
+  end: z.enum(['exited', 'timed-out', 'out-of-memory', 'output-limit', 'disk-limit', 'cancelled', 'lost']),
+  durationMs: z.number(),
+  output: z.string(),
+  outputTruncated: z.boolean(),
+});
+export type CheckRunRecord = z.infer<typeof CheckRunRecord>;
+
+export const CheckVerdict = z.object({
+  kind: z.string(),
+  label: z.string(),
+  command: z.string().nullable(),
+  origin: z.enum(['repository', 'contract']),
+  state: z.enum(checkStates),
+  /** Why it was skipped, not runnable, waived (by whom) … */
+  reason: z.string().nullable(),
+  head: CheckRunRecord.nullable(),
+  base: CheckRunRecord.nullable(),
+  /** The second runs, when it was run again to tell a flake. */
+  headAgain: CheckRunRecord.nullable(),
+  baseAgain: CheckRunRecord.nullable(),
+  /** Names of tests that fail on head and not on base, where a JUnit report names them. */
+  newFailures: z.array(z.string()),
+});
+export type CheckVerdict = z.infer<typeof CheckVerdict>;
+
+/** What verification objects to. `name` is what `/waive NAME` takes, where it may be waived. */
+export const Finding = z.object({
+  name: z.string(),
+  gate: z.enum([
+    'scope',
+    'size',
+    'tests',
+    'definitions',
+    'protected',
+    'secret',
+    'patch',
+    'flaky',
+    'check',
+    'not-runnable',
+  ]),
+  message: z.string(),
+  paths: z.array(z.string()),
+  /** What happens next because of it (the outcome table, SPEC §7). */
+  next: z.enum(['none', 'build', 'wait']),
+  waivedBy: z.string().nullable(),
+  waiveReason: z.string().nullable(),
+});
+export type Finding = z.infer<typeof Finding>;
+
+export const CriterionEvidence = z.object({
+  id: z.string(),
+  text: z.string(),
+  /** `red-green`: fails before, passes after. `shown`: passes after only. `none`: no automated evidence. */
+  state: z.enum(['red-green', 'shown', 'none']),
+  /** What shows it: a check's kind, a test, a command; as run by the verifier. */
+  by: z.string().nullable(),
+  note: z.string().nullable(),
+});
+export type CriterionEvidence = z.infer<typeof CriterionEvidence>;
+
+export const TestEvidence = z.object({
+  path: z.string(),
+  /** Of a test file that the patch adds or changes: does it fail on base with only the test files applied? */
+  state: z.enum(['fails-before-passes-after', 'passes-without-the-change', 'fails-after', 'not-run']),
+  note: z.string().nullable(),
+});
+export type TestEvidence = z.infer<typeof TestEvidence>;
+
+/** What verification concluded about one tree. Everything in it was seen by the app. */
+export const Verdict = z.object({
+  base: z.string(),
+  tree: z.string(),
+  checks: z.array(CheckVerdict),
+  findings: z.array(Finding),
+  criteria: z.array(CriterionEvidence),
+  tests: z.array(TestEvidence),
+  /** Not objections: deletion together with its source, dropped modes, generated or binary files … */
+  notes: z.array(z.string()),
+  /** Reverting gave base's tree. */
+  rollbackTried: z.object({ ok: z.boolean(), note: z.string() }).nullable(),
+  blocked: z.array(z.object({ host: z.string(), port: z.number(), command: z.string().nullable(), count: z.number() })),
+  /** The step that follows: open the pull request, back to build with `feedback`, or wait for a person. */
+  next: z.enum(['open', 'build', 'wait']),
+  /** For the agent, when sent back: failing output and findings, as data. */
+  feedback: z.string().nullable(),
+  /** For the person, when waiting. */
+  question: z.string().nullable(),
+  conclusion: z.enum(['success', 'neutral', 'none']),
+});
+export type Verdict = z.infer<typeof Verdict>;
