@@ -116,7 +116,6 @@ export interface PullRequestFacts {
   baseBranch: string;
   mergeCommitSha: string | null;
   author: string;
-  closedBy: string | null;
 }
 
 export interface PullRequestRequest {

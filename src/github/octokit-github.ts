@@ -1,0 +1,170 @@
+import type { Octokit } from '@octokit/rest';
+import { bindChecks } from './checks.ts';
+import type { AppIdentity, GitHub, RepositoryGitHub, RepositoryRef, Role } from './github.ts';
+import { bindIssues } from './issues.ts';
+import { createClient, type GitHubConnection, orNull } from './octokit-client.ts';
+import { bindPullRequests } from './pull-requests.ts';
+
+/** GitHub over @octokit/rest, on github.com or on the host that the connection names; no other address is called. */
+export function createGitHub(connection: GitHubConnection): GitHub {
+  const app = createClient(connection, null);
+  const installations = new Map<number, Octokit>();
+  const bound = new Map<string, RepositoryGitHub>();
+  let identity: Promise<AppIdentity> | null = null;
+
+  const clientOf = (installationId: number) => {
+    const known = installations.get(installationId) ?? createClient(connection, installationId);
+    installations.set(installationId, known);
+    return known;
+  };
+  const whoAmI = () => {
+    identity ??= readIdentity(app, connection.apiUrl).catch((error) => {
+      identity = null;
+      throw error;
+    });
+    return identity;
+  };
+
+  return {
+    repository(ref) {
+      const key = `${ref.installationId}/${ref.owner}/${ref.name}`.toLowerCase();
+      const known = bound.get(key) ?? bindRepository(connection, app, clientOf(ref.installationId), ref, whoAmI);
+      bound.set(key, known);
+      return known;
+    },
+    async installedRepositories() {
+      const found: RepositoryRef[] = [];
+      for (const installation of await app.paginate(app.apps.listInstallations, { per_page: 100 })) {
+        if (installation.suspended_at) continue;
+        const client = clientOf(installation.id);
+        for (const repository of await client.paginate(client.apps.listReposAccessibleToInstallation, {
+          per_page: 100,
+        })) {
+          found.push({ installationId: installation.id, owner: repository.owner.login, name: repository.name });
+        }
+      }
+      return found;
+    },
+    redeliverFailed: (sinceMs) => redeliverFailed(app, sinceMs),
+    identity: whoAmI,
+  };
+}
+
+async function readIdentity(app: Octokit, apiUrl: string): Promise<AppIdentity> {
+  const { data } = await app.apps.getAuthenticated();
+  const slug = data?.slug ?? 'millwright';
+  const login = `${slug}[bot]`;
+  const host = new URL(apiUrl).hostname;
+  const mailHost = host === 'api.github.com' ? 'users.noreply.github.com' : `users.noreply.${host}`;
+  return { login, name: login, email: `${data?.id ?? 0}+${login}@${mailHost}`, url: data?.html_url ?? '' };
+}
+
+/** GitHub never delivers again by itself: the last failed attempt of each delivery is asked for once more. */
+async function redeliverFailed(app: Octokit, sinceMs: number): Promise<number> {
+  const succeeded = new Set<string>();
+  const failed = new Map<string, number>();
+  pages: for await (const page of app.paginate.iterator(app.apps.listWebhookDeliveries, { per_page: 100 })) {
+    for (const delivery of page.data) {
+      if (Date.parse(delivery.delivered_at) < sinceMs) break pages;
+      if (delivery.status_code >= 200 && delivery.status_code < 300) succeeded.add(delivery.guid);
+      else if (!failed.has(delivery.guid)) failed.set(delivery.guid, delivery.id);
+    }
+  }
+  const wanted = [...failed].filter(([guid]) => !succeeded.has(guid));
+  for (const [, id] of wanted) await orNull(app.apps.redeliverWebhookDelivery({ delivery_id: id }));
+  return wanted.length;
+}
+
+function bindRepository(
+  connection: GitHubConnection,
+  app: Octokit,
+  client: Octokit,
+  ref: RepositoryRef,
+  identity: () => Promise<AppIdentity>,
+): RepositoryGitHub {
+  const at = { owner: ref.owner, repo: ref.name };
+  return {
+    async facts() {
+      const { data } = await client.repos.get(at);
+      return {
+        id: data.id,
+        fullName: data.full_name,
+        defaultBranch: data.default_branch,
+        cloneUrl: cloneUrl(connection.apiUrl, ref, data.clone_url),
+        private: data.private,
+        archived: data.archived,
+      };
+    },
+    gitToken: createGitTokens(connection, app, ref),
+    roleOf: createRoles(connection, client, at),
+    async readFile(path, branch) {
+      const answer = await orNull(
+        client.repos.getContent({ ...at, path, ...(branch === undefined ? {} : { ref: branch }) }),
+      );
+      if (answer === null || Array.isArray(answer.data) || answer.data.type !== 'file') return null;
+      return Buffer.from(answer.data.content, 'base64').toString('utf8');
+    },
+    ...bindIssues(client, at, identity),
+    ...bindPullRequests(client, at),
+    ...bindChecks(client, at, connection.appId),
+  };
+}
+
+/** The address that GitHub names, as long as it is on the configured host; else the host's usual one. */
+function cloneUrl(apiUrl: string, ref: RepositoryRef, named: string): string {
+  const api = new URL(apiUrl);
+  const host = api.hostname === 'api.github.com' ? 'github.com' : api.host;
+  const usual = `${api.protocol}//${host}/${ref.owner}/${ref.name}.git`;
+  if (!URL.canParse(named)) return usual;
+  const url = new URL(named);
+  return url.host === host && url.protocol === api.protocol ? named : usual;
+}
+
+/** Tokens for git: this repository and `contents: write` only; kept until shortly before they end. */
+function createGitTokens({ clock }: GitHubConnection, app: Octokit, ref: RepositoryRef): () => Promise<string> {
+  const spareMs = 10 * 60_000;
+  let kept: { token: string; endsAtMs: number } | null = null;
+  return async () => {
+    if (kept && kept.endsAtMs - spareMs > clock.nowMs()) return kept.token;
+    const { data } = await app.apps.createInstallationAccessToken({
+      installation_id: ref.installationId,
+      repositories: [ref.name],
+      permissions: { contents: 'write' },
+    });
+    kept = { token: data.token, endsAtMs: Date.parse(data.expires_at) };
+    return kept.token;
+  };
+}
+
+/** Roles from `user.permissions` of the collaborator-permission API, kept for seconds so that one event asks once. */
+function createRoles({ clock }: GitHubConnection, client: Octokit, at: { owner: string; repo: string }) {
+  const keptForMs = 5_000;
+  const kept = new Map<string, { role: Role; untilMs: number }>();
+  return async (login: string): Promise<Role> => {
+    const known = kept.get(login.toLowerCase());
+    if (known && known.untilMs > clock.nowMs()) return known.role;
+    const answer = await orNull(client.repos.getCollaboratorPermissionLevel({ ...at, username: login }));
+    const role = answer === null ? 'none' : roleFrom(answer.data);
+    kept.set(login.toLowerCase(), { role, untilMs: clock.nowMs() + keptForMs });
+    return role;
+  };
+}
+
+interface PermissionAnswer {
+  permission: string;
+  user: { permissions?: { pull: boolean; triage?: boolean; push: boolean; maintain?: boolean; admin: boolean } } | null;
+}
+
+/** The old `permission` field knows no triage and no maintain: it serves only hosts that leave the flags out. */
+export function roleFrom(answer: PermissionAnswer): Role {
+  const flags = answer.user?.permissions;
+  if (flags) {
+    if (flags.admin) return 'admin';
+    if (flags.maintain) return 'maintain';
+    if (flags.push) return 'write';
+    if (flags.triage) return 'triage';
+    return flags.pull ? 'read' : 'none';
+  }
+  const plain: Record<string, Role> = { admin: 'admin', write: 'write', read: 'read' };
+  return plain[answer.permission] ?? 'none';
+}
