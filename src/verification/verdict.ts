@@ -58,11 +58,12 @@ export const Finding = z.object({
     'flaky',
     'check',
     'not-runnable',
+    'empty',
   ]),
   message: z.string(),
   paths: z.array(z.string()),
   /** What happens next because of it (the outcome table, SPEC §7). */
-  next: z.enum(['none', 'build', 'wait']),
+  next: z.enum(['none', 'build', 'wait', 'fail']),
   waivedBy: z.string().nullable(),
   waiveReason: z.string().nullable(),
 });
@@ -87,6 +88,31 @@ export const TestEvidence = z.object({
 });
 export type TestEvidence = z.infer<typeof TestEvidence>;
 
+/** A place in the tree that a failing check's output points at. Text is masked, bounded and untrusted. */
+export const Annotation = z.object({
+  /** Kind of the check whose output it came from. */
+  kind: z.string(),
+  path: z.string(),
+  /** 1-based. */
+  line: z.number().int().positive(),
+  message: z.string(),
+});
+export type Annotation = z.infer<typeof Annotation>;
+
+/** What the agent proposes as evidence for a criterion: the verifier runs it itself; as it stands it proves nothing. */
+export const EvidenceClaim = z.object({
+  /** `AC1`, `AC2` … */
+  criterion: z.string(),
+  kind: z.enum(['check', 'test', 'command']),
+  /** A check's kind; a test file, optionally `path::name`; or a shell command. */
+  value: z.string(),
+});
+export type EvidenceClaim = z.infer<typeof EvidenceClaim>;
+
+/** A check waived by a person: `/waive NAME reason`. */
+export const Waiver = z.object({ name: z.string(), reason: z.string(), by: z.string() });
+export type Waiver = z.infer<typeof Waiver>;
+
 /** What verification concluded about one tree. Everything in it was seen by the app. */
 export const Verdict = z.object({
   base: z.string(),
@@ -100,8 +126,10 @@ export const Verdict = z.object({
   /** Reverting gave base's tree. */
   rollbackTried: z.object({ ok: z.boolean(), note: z.string() }).nullable(),
   blocked: z.array(z.object({ host: z.string(), port: z.number(), command: z.string().nullable(), count: z.number() })),
-  /** The step that follows: open the pull request, back to build with `feedback`, or wait for a person. */
-  next: z.enum(['open', 'build', 'wait']),
+  /** Where the output of a failing check names a file and a line of the tree. */
+  annotations: z.array(Annotation),
+  /** The step that follows: open the pull request, back to build with `feedback`, wait for a person, or end as failed after the last round. */
+  next: z.enum(['open', 'build', 'wait', 'fail']),
   /** For the agent, when sent back: failing output and findings, as data. */
   feedback: z.string().nullable(),
   /** For the person, when waiting. */
