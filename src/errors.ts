@@ -57,6 +57,11 @@ export const errorTable = {
     requester: 'The model service refuses the app; its operator has been told.',
     operator: 'The model service refuses OPENAI_API_KEY or the account is out of quota: renew it, then `/retry`.',
   },
+  'outside.model-rejected': {
+    retry: false,
+    requester: 'The model service rejected the request; its operator has been told.',
+    operator: 'The model service rejects the request: check OPENAI_MODEL, OPENAI_BASE_URL and `model` of the policy; see the cause.',
+  },
   'outside.database': {
     retry: true,
     requester: 'The app could not reach its store.',

@@ -1,8 +1,9 @@
 /** The door to the language model. One real implementation, `openai-model.ts`. */
 export interface Model {
   /**
-   * One call. Errors: `outside.model` (already retried inside for short faults), `outside.model-refused-key`, `run.cancelled` when the signal aborts.
-   * Refusals and content filters are replies, not errors.
+   * One call. Errors: `outside.model` (already retried inside for short faults), `outside.model-refused-key`, `outside.model-rejected`
+   * (the service knows no such model or request), `run.cancelled` when the signal aborts.
+   * Refusals, content filters and prompts that do not fit the window are replies, not errors.
    */
   complete(request: ModelRequest): Promise<ModelReply>;
 }
@@ -43,7 +44,8 @@ export interface ToolSpec {
 export interface ModelReply {
   text: string;
   toolCalls: ToolCall[];
-  finish: 'stop' | 'tool-calls' | 'length' | 'refusal' | 'content-filter';
+  /** `too-long`: the prompt does not fit the model's window, nothing was generated. */
+  finish: 'stop' | 'tool-calls' | 'length' | 'refusal' | 'content-filter' | 'too-long';
   usage: Usage;
 }
 
@@ -52,4 +54,6 @@ export interface Usage {
   inputTokens: number;
   cachedInputTokens: number;
   outputTokens: number;
+  /** The provider named no figures (or not all of them): counted on the safe side from the text. */
+  estimated?: boolean;
 }
