@@ -1,0 +1,90 @@
+import { MillwrightError } from '../errors.ts';
+import type { Database, Sql } from './database.ts';
+
+/** Largest event kept whole, in characters of JSON. A longer one keeps its head, and says that it was cut. */
+const maxEventChars = 256 * 1024;
+
+export interface NewEvent {
+  runId: string;
+  /** The run's current attempt when absent. */
+  attempt?: number;
+  /** What happened, such as `run.state`, `tool.call`, `model.call`. */
+  kind: string;
+  /** Anything JSON. Secrets are masked by the caller, before. */
+  data: unknown;
+}
+
+export interface LedgerEvent {
+  /** Grows within a run in the order of commits: reading after the last id seen misses nothing. */
+  id: number;
+  runId: string;
+  attempt: number;
+  kind: string;
+  /** Database clock. */
+  atMs: number;
+  data: unknown;
+}
+
+/** Appends to the record of a run and wakes its readers. Errors: `outside.database`. */
+export async function append(db: Database, event: NewEvent): Promise<void> {
+  await db.transaction((sql) => appendIn(db, sql, event));
+  await db.wake('events');
+}
+
+/** The same within a transaction that has more to write; its owner wakes 'events' afterwards. */
+export async function appendIn(db: Database, sql: Sql, event: NewEvent): Promise<void> {
+  // Holds the run's row until the commit: ids of one run become visible in their order.
+  const rows = await sql.all<{ attempt: number }>(
+    `UPDATE runs SET updated_at_ms = ${db.nowMs} WHERE id = $1 RETURNING attempt`,
+    event.runId,
+  );
+  const attempt = event.attempt ?? rows[0]?.attempt;
+  if (attempt === undefined) {
+    throw new MillwrightError('bug.unexpected', { message: `an event of a run that does not exist: ${event.runId}` });
+  }
+  await sql.run(
+    `INSERT INTO events (run_id, attempt, kind, at_ms, data) VALUES ($1, $2, $3, ${db.nowMs}, $4)`,
+    event.runId,
+    attempt,
+    event.kind,
+    bounded(event.data),
+  );
+}
+
+/** Events of a run in order, oldest first, at most `limit` (default 1000). */
+export async function eventsOf(
+  db: Database,
+  runId: string,
+  options: { afterId?: number; kinds?: readonly string[]; limit?: number } = {},
+): Promise<LedgerEvent[]> {
+  const kinds = options.kinds ?? [];
+  const ofKind = kinds.length > 0 ? `AND kind IN (${kinds.map((_, index) => `$${index + 4}`).join(', ')})` : '';
+  const rows = await db.all<EventRow>(
+    `SELECT id, run_id, attempt, kind, at_ms, data FROM events WHERE run_id = $1 AND id > $2 ${ofKind} ORDER BY id LIMIT $3`,
+    runId,
+    options.afterId ?? 0,
+    options.limit ?? 1000,
+    ...kinds,
+  );
+  return rows.map(eventOf);
+}
+
+interface EventRow {
+  id: number;
+  run_id: string;
+  attempt: number;
+  kind: string;
+  at_ms: number;
+  data: string;
+}
+
+function eventOf(row: EventRow): LedgerEvent {
+  const { id, attempt, kind } = row;
+  return { id, runId: row.run_id, attempt, kind, atMs: row.at_ms, data: JSON.parse(row.data) };
+}
+
+function bounded(data: unknown): string {
+  const text = JSON.stringify(data) ?? 'null';
+  if (text.length <= maxEventChars) return text;
+  return JSON.stringify({ cut: true, chars: text.length, head: text.slice(0, maxEventChars) });
+}

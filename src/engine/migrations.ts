@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { MillwrightError } from '../errors.ts';
+import type { Database, Sql } from './database.ts';
+import { type Migration, migrations } from './schema.ts';
+
+/** The one piece of SQL that has no common spelling: a number that grows with every row of the store. */
+const sequence = {
+  sqlite: 'INTEGER PRIMARY KEY AUTOINCREMENT',
+  postgres: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
+} as const;
+
+/**
+ * Brings the store to this version's schema, each migration in a transaction of its own; safe to call from several
+ * processes at once and again. Refuses a store that a newer version has migrated, or whose history differs from ours.
+ * Errors: `outside.database`, also for the refusals, with the reason as its message.
+ */
+export async function migrate(db: Database, list: readonly Migration[] = migrations): Promise<void> {
+  await db.transaction(createHistory, { claimLock: true });
+  for (const migration of list) {
+    await db.transaction(
+      async (sql) => {
+        const applied = await historyOf(sql);
+        refuseForeignHistory(applied, list);
+        if (applied.some(({ id }) => id === migration.id)) return;
+        for (const statement of statementsOf(migration, db.dialect)) await sql.run(statement);
+        await sql.run(
+          `INSERT INTO migrations (id, checksum, applied_at_ms) VALUES ($1, $2, ${db.nowMs})`,
+          migration.id,
+          checksum(migration),
+        );
+      },
+      { claimLock: true },
+    );
+  }
+}
+
+interface Applied {
+  id: number;
+  checksum: string;
+}
+
+async function createHistory(sql: Sql): Promise<void> {
+  await sql.run(
+    'CREATE TABLE IF NOT EXISTS migrations (id INTEGER PRIMARY KEY, checksum TEXT NOT NULL, applied_at_ms BIGINT NOT NULL)',
+  );
+}
+
+function historyOf(sql: Sql): Promise<Applied[]> {
+  return sql.all<Applied>('SELECT id, checksum FROM migrations ORDER BY id');
+}
+
+function refuseForeignHistory(applied: readonly Applied[], list: readonly Migration[]): void {
+  const newest = list.at(-1)?.id ?? 0;
+  for (const { id, checksum: found } of applied) {
+    const ours = list.find((migration) => migration.id === id);
+    if (!ours) throw refusal(`its schema (${id}) is newer than this version knows (${newest}); run a newer Millwright`);
+    if (found !== checksum(ours)) throw refusal(`its migration ${id} is not the one of this version`);
+  }
+}
+
+function refusal(reason: string): MillwrightError {
+  return new MillwrightError('outside.database', { message: `This store cannot be used: ${reason}.` });
+}
+
+function statementsOf({ sql }: Migration, dialect: Database['dialect']): string[] {
+  return sql
+    .replaceAll('{SEQUENCE}', sequence[dialect])
+    .split(/;\s*$/m)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== '');
+}
+
+function checksum({ sql }: Migration): string {
+  return createHash('sha256').update(sql).digest('hex');
+}

@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import type { AttemptStart, RunRequest } from '../run.ts';
+import type { Database, Sql } from './database.ts';
+import type { RunRow } from './run-rows.ts';
+
+export interface NewRun {
+  /** `host/owner/name`, in lower case. */
+  repository: string;
+  owner: string;
+  name: string;
+  installationId: number;
+  issue: number;
+  request: RunRequest;
+  start: AttemptStart;
+  branch: string;
+  /** Higher goes first; default 0. */
+  priority?: number;
+  /** Most runs at once of the repository and of its organisation; default 1 and 4 (SPEC §4). */
+  limits?: { repository: number; organization: number };
+}
+
+/** A queued run that may be claimed at once. The caller has seen that the issue has no live one. */
+export async function insertRun(db: Database, sql: Sql, run: NewRun): Promise<RunRow> {
+  const [row] = await sql.all<RunRow>(
+    `INSERT INTO runs (id, repository, organization, owner, name, installation_id, issue, state, stage, attempt, start,
+       request, branch, priority, run_after_ms, epoch, failures, limit_repository, limit_organization, created_at_ms,
+       updated_at_ms)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, 1, $9, $10, $11, $12, ${db.nowMs}, 0, 0, $13, $14, ${db.nowMs},
+       ${db.nowMs})
+     RETURNING *`,
+    newRunId(),
+    run.repository,
+    run.repository.slice(0, run.repository.lastIndexOf('/')),
+    run.owner,
+    run.name,
+    run.installationId,
+    run.issue,
+    run.start.from,
+    JSON.stringify(run.start),
+    JSON.stringify(run.request),
+    run.branch,
+    run.priority ?? 0,
+    run.limits?.repository ?? 1,
+    run.limits?.organization ?? 4,
+  );
+  return row as RunRow;
+}
+
+/** `r`, the time and four random letters, base 32: sorts by creation, fits in a URL, a branch and a container name. */
+function newRunId(): string {
+  const time = Date.now().toString(32).padStart(9, '0');
+  const random = [...randomBytes(4)].map((byte) => (byte & 31).toString(32)).join('');
+  return `r${time}${random}`;
+}

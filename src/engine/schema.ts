@@ -1,0 +1,146 @@
+/** One step of the schema. Never edited once released: its text is checked against what the store has applied. */
+export interface Migration {
+  id: number;
+  /** Statements, each ended by `;` at the end of a line; `{SEQUENCE}` is a growing number as primary key. */
+  sql: string;
+}
+
+export const migrations: readonly Migration[] = [
+  {
+    id: 1,
+    sql: `
+CREATE TABLE deliveries (
+  seq {SEQUENCE},
+  id TEXT NOT NULL UNIQUE,
+  event TEXT NOT NULL,
+  repository TEXT,
+  payload TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  owner TEXT,
+  lease_until_ms BIGINT,
+  due_at_ms BIGINT NOT NULL,
+  received_at_ms BIGINT NOT NULL,
+  finished_at_ms BIGINT,
+  error TEXT
+);
+CREATE INDEX deliveries_new ON deliveries (seq) WHERE state = 'new';
+CREATE INDEX deliveries_order ON deliveries (repository, seq) WHERE state = 'new';
+
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY,
+  repository TEXT NOT NULL,
+  organization TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  name TEXT NOT NULL,
+  installation_id BIGINT NOT NULL,
+  issue INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  stage TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  start TEXT NOT NULL,
+  request TEXT NOT NULL,
+  outcome TEXT,
+  branch TEXT NOT NULL,
+  pull_request INTEGER,
+  head_sha TEXT,
+  priority INTEGER NOT NULL,
+  run_after_ms BIGINT NOT NULL,
+  lease_owner TEXT,
+  lease_until_ms BIGINT,
+  epoch INTEGER NOT NULL,
+  failures INTEGER NOT NULL,
+  cancel_by TEXT,
+  cancel_reason TEXT,
+  cancel_at_ms BIGINT,
+  limit_repository INTEGER NOT NULL,
+  limit_organization INTEGER NOT NULL,
+  created_at_ms BIGINT NOT NULL,
+  updated_at_ms BIGINT NOT NULL,
+  ended_at_ms BIGINT
+);
+CREATE UNIQUE INDEX runs_live ON runs (repository, issue) WHERE state IN ('queued', 'running', 'waiting');
+CREATE INDEX runs_issue ON runs (repository, issue, created_at_ms);
+CREATE INDEX runs_pull_request ON runs (repository, pull_request);
+CREATE INDEX runs_running ON runs (repository) WHERE state = 'running';
+CREATE INDEX runs_queue ON runs (priority DESC, run_after_ms, id) WHERE state = 'queued';
+CREATE INDEX runs_queue_organization ON runs (organization, priority DESC, run_after_ms, id) WHERE state = 'queued';
+CREATE INDEX runs_queue_repository ON runs (organization, repository, priority DESC, run_after_ms, id) WHERE state = 'queued';
+CREATE INDEX runs_state ON runs (state, id);
+
+CREATE TABLE stages (
+  run_id TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  output TEXT NOT NULL,
+  saved_at_ms BIGINT NOT NULL,
+  PRIMARY KEY (run_id, attempt, name)
+);
+
+CREATE TABLE effects (
+  run_id TEXT NOT NULL,
+  effect_key TEXT NOT NULL,
+  result TEXT NOT NULL,
+  made_at_ms BIGINT NOT NULL,
+  PRIMARY KEY (run_id, effect_key)
+);
+
+CREATE TABLE events (
+  id {SEQUENCE},
+  run_id TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  at_ms BIGINT NOT NULL,
+  data TEXT NOT NULL
+);
+CREATE INDEX events_run ON events (run_id, id);
+CREATE INDEX events_at ON events (at_ms);
+
+CREATE TABLE limits (
+  budget TEXT PRIMARY KEY,
+  spent_micro_usd BIGINT NOT NULL,
+  spent_tokens BIGINT NOT NULL,
+  reserved_micro_usd BIGINT NOT NULL,
+  reserved_tokens BIGINT NOT NULL,
+  unpriced_calls INTEGER NOT NULL,
+  updated_at_ms BIGINT NOT NULL
+);
+
+CREATE TABLE reservations (
+  id TEXT PRIMARY KEY,
+  run_id TEXT NOT NULL,
+  budgets TEXT NOT NULL,
+  micro_usd BIGINT,
+  tokens BIGINT NOT NULL,
+  state TEXT NOT NULL,
+  made_at_ms BIGINT NOT NULL
+);
+
+CREATE TABLE workers (
+  id TEXT PRIMARY KEY,
+  capacity INTEGER NOT NULL,
+  info TEXT NOT NULL,
+  started_at_ms BIGINT NOT NULL,
+  seen_at_ms BIGINT NOT NULL
+);
+
+CREATE TABLE timers (
+  id TEXT PRIMARY KEY,
+  at_ms BIGINT NOT NULL,
+  data TEXT NOT NULL
+);
+CREATE INDEX timers_at ON timers (at_ms);
+
+CREATE TABLE lessons (
+  id TEXT PRIMARY KEY,
+  repository TEXT NOT NULL,
+  signature TEXT NOT NULL,
+  state TEXT NOT NULL,
+  data TEXT NOT NULL,
+  created_at_ms BIGINT NOT NULL,
+  updated_at_ms BIGINT NOT NULL
+);
+CREATE INDEX lessons_signature ON lessons (repository, signature);
+`,
+  },
+];

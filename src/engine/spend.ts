@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import type { Database, Sql } from './database.ts';
+
+/** One limit that a call counts against. Null: counted, not limited. */
+export interface Budget {
+  /** `issue:<repository>#<n>`, `repo:<repository>:<yyyy-mm-dd>`, `org:<organization>:<yyyy-mm-dd>`. */
+  key: string;
+  limitUsd: number | null;
+  limitTokens: number | null;
+}
+
+export interface Spent {
+  usd: number;
+  tokens: number;
+  /** Worst case of the calls under way, and of those that were cut off and whose price nobody learnt. */
+  reservedUsd: number;
+  reservedTokens: number;
+  /** Calls whose price is not known: `usd` is too small by these. */
+  unpricedCalls: number;
+}
+
+/**
+ * Sets the worst case of a call aside in every budget, or in none when one of them (its key is returned) has no room.
+ * Exact for calls made at once from any number of machines. A reservation never settled (kill -9) stays counted.
+ * `worstUsd` null: the price is unknown, dollars are not counted.
+ */
+export async function reserve(
+  db: Database,
+  call: { runId: string; budgets: readonly Budget[]; worstUsd: number | null; worstTokens: number },
+): Promise<{ ok: true; reservation: string } | { ok: false; key: string }> {
+  const reservation = randomUUID();
+  const micro = call.worstUsd === null ? null : microUsd(call.worstUsd);
+  // One order for everyone, so that two calls never wait for each other's rows.
+  const budgets = call.budgets.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  try {
+    await db.transaction(async (sql) => {
+      for (const budget of budgets) {
+        if (!(await reserveIn(db, sql, budget, micro ?? 0, call.worstTokens))) throw new NoRoom(budget.key);
+      }
+      await sql.run(
+        `INSERT INTO reservations (id, run_id, budgets, micro_usd, tokens, state, made_at_ms)
+         VALUES ($1, $2, $3, $4, $5, 'open', ${db.nowMs})`,
+        reservation,
+        call.runId,
+        JSON.stringify(budgets.map(({ key }) => key)),
+        micro,
+        call.worstTokens,
+      );
+    });
+    return { ok: true, reservation };
+  } catch (error) {
+    if (error instanceof NoRoom) return { ok: false, key: error.key };
+    throw error;
+  }
+}
+
+/** Thrown to roll back what was set aside in the budgets before. */
+class NoRoom extends Error {
+  readonly key: string;
+  constructor(key: string) {
+    super(`no room in ${key}`);
+    this.key = key;
+  }
+}
+
+async function reserveIn(db: Database, sql: Sql, budget: Budget, micro: number, tokens: number): Promise<boolean> {
+  await sql.run(
+    `INSERT INTO limits (budget, spent_micro_usd, spent_tokens, reserved_micro_usd, reserved_tokens, unpriced_calls,
+       updated_at_ms) VALUES ($1, 0, 0, 0, 0, 0, ${db.nowMs}) ON CONFLICT (budget) DO NOTHING`,
+    budget.key,
+  );
+  const changed = await sql.run(
+    `UPDATE limits SET reserved_micro_usd = reserved_micro_usd + $2, reserved_tokens = reserved_tokens + $3,
+       updated_at_ms = ${db.nowMs}
+     WHERE budget = $1 AND spent_micro_usd + reserved_micro_usd + $2 <= $4
+       AND spent_tokens + reserved_tokens + $3 <= $5`,
+    budget.key,
+    micro,
+    tokens,
+    budget.limitUsd === null ? Number.MAX_SAFE_INTEGER : Math.floor(budget.limitUsd * 1e6 + roundingSlack),
+    budget.limitTokens ?? Number.MAX_SAFE_INTEGER,
+  );
+  return changed > 0;
+}
+
+/**
+ * Replaces a reservation by what the call really took. `usd` null: the price is not known; what was reserved counts.
+ * A second time changes nothing.
+ */
+export async function settle(
+  db: Database,
+  reservation: string,
+  actual: { usd: number | null; tokens: number },
+): Promise<void> {
+  await db.transaction(async (sql) => {
+    const [row] = await sql.all<{ budgets: string; micro_usd: number | null; tokens: number }>(
+      `UPDATE reservations SET state = 'settled' WHERE id = $1 AND state = 'open' RETURNING budgets, micro_usd, tokens`,
+      reservation,
+    );
+    if (!row) return;
+    const spent = actual.usd === null ? (row.micro_usd ?? 0) : microUsd(actual.usd);
+    for (const key of JSON.parse(row.budgets) as string[]) {
+      await sql.run(
+        `UPDATE limits SET reserved_micro_usd = reserved_micro_usd - $2, reserved_tokens = reserved_tokens - $3,
+           spent_micro_usd = spent_micro_usd + $4, spent_tokens = spent_tokens + $5,
+           unpriced_calls = unpriced_calls + $6, updated_at_ms = ${db.nowMs} WHERE budget = $1`,
+        key,
+        row.micro_usd ?? 0,
+        row.tokens,
+        spent,
+        actual.tokens,
+        actual.usd === null ? 1 : 0,
+      );
+    }
+  });
+  await db.wake('events');
+}
+
+/** What a budget has taken so far; zeros for one never used. */
+export async function spentOn(db: Database, key: string): Promise<Spent> {
+  const [row] = await db.all<LimitRow>('SELECT * FROM limits WHERE budget = $1', key);
+  return {
+    usd: (row?.spent_micro_usd ?? 0) / 1e6,
+    tokens: row?.spent_tokens ?? 0,
+    reservedUsd: (row?.reserved_micro_usd ?? 0) / 1e6,
+    reservedTokens: row?.reserved_tokens ?? 0,
+    unpricedCalls: row?.unpriced_calls ?? 0,
+  };
+}
+
+interface LimitRow {
+  spent_micro_usd: number;
+  spent_tokens: number;
+  reserved_micro_usd: number;
+  reserved_tokens: number;
+  unpriced_calls: number;
+}
+
+/** What a product of decimals may be off by, in micro-dollars: 0.1 × 3 is not 0.3 for a float. */
+const roundingSlack = 1e-4;
+
+/** Rounded up: the ledger never counts less than the provider. */
+function microUsd(usd: number): number {
+  return Math.ceil(usd * 1e6 - roundingSlack);
+}

@@ -1,0 +1,178 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { MillwrightError } from '../errors.ts';
+import type { Database, Sql, SqlValue, WakeChannel } from './database.ts';
+import { WakeListeners } from './wake-listeners.ts';
+
+/** How often a change made by another process (the command line on the same store) is looked for. */
+const otherProcessPollMs = 200;
+/** How long a statement waits for another process's transaction, the thread standing still. */
+const busyTimeoutMs = 5_000;
+/** Prepared statements kept; the texts of the engine are few, lists build some of their own. */
+const maxStatements = 200;
+
+/** Result codes of SQLite that our own SQL would cause: error, constraint, mismatch, misuse, range. */
+const ownMistakes = new Set([1, 19, 20, 21, 25]);
+
+/**
+ * Opens the embedded store in `dataDir`, creating both when missing. Run `migrate` before anything else.
+ * Errors: `outside.database` when the folder or file cannot be opened.
+ */
+export function openSqlite(dataDir: string): Database {
+  return new SqliteDatabase(dataDir);
+}
+
+class SqliteDatabase implements Database {
+  readonly dialect = 'sqlite';
+  readonly nowMs = "CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER)";
+  private readonly connection: DatabaseSync;
+  private readonly statements = new Map<string, StatementSync>();
+  private readonly listeners = new WakeListeners();
+  private readonly inTransaction = new AsyncLocalStorage<{ open: boolean }>();
+  private readonly poll: NodeJS.Timeout;
+  private queue: Promise<unknown> = Promise.resolve();
+  private dataVersion: number;
+  private closed = false;
+
+  constructor(dataDir: string) {
+    this.connection = atDoor(() => openConnection(dataDir));
+    this.dataVersion = this.readDataVersion();
+    this.poll = setInterval(() => this.lookForOtherProcesses(), otherProcessPollMs);
+    this.poll.unref();
+  }
+
+  all<Row>(text: string, ...values: SqlValue[]): Promise<Row[]> {
+    return this.enqueue(() => this.statement(text).all(...values.map(asInteger)) as Row[]);
+  }
+
+  run(text: string, ...values: SqlValue[]): Promise<number> {
+    return this.enqueue(() => Number(this.statement(text).run(...values.map(asInteger)).changes));
+  }
+
+  /** `claimLock` needs nothing more here: every transaction begins IMMEDIATE, so there is one writer at a time. */
+  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.enqueue(async () => {
+      this.connection.exec('BEGIN IMMEDIATE');
+      const context = { open: true };
+      try {
+        const result = await this.inTransaction.run(context, () => work(this.sqlInside()));
+        this.connection.exec('COMMIT');
+        return result;
+      } catch (error) {
+        // A full disk makes SQLite roll back by itself.
+        if (this.connection.isTransaction) this.connection.exec('ROLLBACK');
+        throw error;
+      } finally {
+        context.open = false;
+      }
+    });
+  }
+
+  async wake(channel: WakeChannel): Promise<void> {
+    this.listeners.tell(channel);
+  }
+
+  onWake(channel: WakeChannel, listener: () => void): () => void {
+    return this.listeners.add(channel, listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    clearInterval(this.poll);
+    await this.queue;
+    this.connection.close();
+  }
+
+  /** One at a time: the connection is shared, so a statement from outside must not land in an open transaction. */
+  private enqueue<T>(work: () => T | Promise<T>): Promise<T> {
+    if (this.inTransaction.getStore()?.open) {
+      const message =
+        "the store was used inside a transaction instead of the transaction's own sql: it would wait for itself";
+      return Promise.reject(new MillwrightError('bug.unexpected', { message }));
+    }
+    const result = this.queue.then(async () => {
+      try {
+        return await work();
+      } catch (error) {
+        throw wrapped(error);
+      }
+    });
+    this.queue = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+
+  private sqlInside(): Sql {
+    return {
+      all: async <Row>(text: string, ...values: SqlValue[]) =>
+        atDoor(() => this.statement(text).all(...values.map(asInteger)) as Row[]),
+      run: async (text, ...values) => atDoor(() => Number(this.statement(text).run(...values.map(asInteger)).changes)),
+    };
+  }
+
+  private statement(text: string): StatementSync {
+    const known = this.statements.get(text);
+    if (known) return known;
+    if (this.statements.size >= maxStatements) this.statements.clear();
+    const statement = this.connection.prepare(text.replace(/\$(\d+)/g, '?$1'));
+    this.statements.set(text, statement);
+    return statement;
+  }
+
+  private readDataVersion(): number {
+    return Number(this.connection.prepare('PRAGMA data_version').get()?.data_version);
+  }
+
+  /** `data_version` changes only when another connection has committed. */
+  private lookForOtherProcesses(): void {
+    const look = () => {
+      const version = this.readDataVersion();
+      if (version !== this.dataVersion) this.listeners.tellAll();
+      this.dataVersion = version;
+    };
+    // A store that cannot be read is told to whoever reads it next; this is only a look-out.
+    this.enqueue(look).catch(() => undefined);
+  }
+}
+
+function openConnection(dataDir: string): DatabaseSync {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const connection = new DatabaseSync(join(dataDir, 'millwright.db'), { timeout: busyTimeoutMs });
+  connection.exec('PRAGMA journal_mode = WAL');
+  // FULL: a transaction that was acknowledged survives a power cut.
+  connection.exec('PRAGMA synchronous = FULL');
+  connection.exec('PRAGMA journal_size_limit = 67108864');
+  return connection;
+}
+
+/** node:sqlite binds every number as a float; whole ones go in as integers, so that sums and limits stay exact. */
+function asInteger(value: SqlValue): string | number | bigint | null {
+  return typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : value;
+}
+
+function atDoor<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw wrapped(error);
+  }
+}
+
+function wrapped(error: unknown): unknown {
+  if (error instanceof MillwrightError || !(error instanceof Error)) return error;
+  const { code, errcode } = error as { code?: string; errcode?: number };
+  // Extended codes carry the primary one in the low byte.
+  if (code === 'ERR_SQLITE_ERROR' && !ownMistakes.has((errcode ?? 0) & 0xff)) {
+    return new MillwrightError('outside.database', { message: `the store: ${error.message}`, cause: error });
+  }
+  // From mkdir: no permission, no space.
+  if (code !== undefined && ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR', 'EEXIST'].includes(code)) {
+    return new MillwrightError('outside.database', { message: `the data folder: ${error.message}`, cause: error });
+  }
+  return error;
+}
