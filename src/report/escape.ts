@@ -66,6 +66,22 @@ export function fenced(text: string, maxChars = 4000): string {
   return `${fence}text\n${content}\n${fence}`;
 }
 
+/**
+ * Untrusted text as one plain line for places without Markdown (titles, commit messages), where no escape exists: a space takes the life
+ * out of mentions, references, closing keywords, addresses and the marks by which CI is told to skip a commit.
+ */
+export function plain(text: string, maxChars = 200): string {
+  const line = visibleText(text)
+    .replace(/\s+/g, ' ')
+    .replace(/@(?=\S)/g, '@ ')
+    .replace(/#(?=\d)/g, '# ')
+    .replace(/:\/\//g, ': //')
+    .replace(/\bgh-(?=\d)/gi, 'GH ')
+    .replace(/\[((?:skip|no)[ -]\w+|\w+[ -]skip)\]/gi, '($1)')
+    .trim();
+  return cutEnd(line, maxChars);
+}
+
 /** A folded part. `summary` is the app's own words and plain inert text; `body` is finished Markdown. */
 export function folded(summary: string, body: string): string {
   return `<details>\n<summary>${htmlText(summary)}</summary>\n\n${body}\n\n</details>`;

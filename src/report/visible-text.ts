@@ -1,5 +1,4 @@
-/** Terminal sequences: CSI, OSC (with its terminator) and two-character escapes. Containers colour their output. */
-const terminalSequence = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-_])/gu;
+import { stripVTControlCharacters } from 'node:util';
 
 /**
  * Characters that cannot be seen or that reorder what is seen: controls but tab and line feed, format characters (bidirectional
@@ -14,10 +13,9 @@ const markPile = /(\p{M}{3})\p{M}+/gu;
 /** Unusual spaces, which can push text out of sight, as plain ones. */
 const oddSpace = /[\p{Zs}]/gu;
 
-/** Text with everything removed that cannot be seen, that reorders, or that draws outside its line. Lines end in `\n`. */
+/** Text with everything removed (terminal sequences too) that cannot be seen, that reorders, or that draws outside its line. Lines end in `\n`. */
 export function visibleText(text: string): string {
-  return text
-    .replace(terminalSequence, '')
+  return stripVTControlCharacters(text)
     .replace(/\r\n?/g, '\n')
     .replace(oddSpace, ' ')
     .replace(unseen, '')
