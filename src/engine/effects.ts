@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { holdLease, type Lease } from './claim.ts';
 import type { Database } from './database.ts';
 
@@ -39,4 +39,13 @@ export async function effect<T>(
     );
   });
   return value;
+}
+
+/** Runs `work` unless it has finished under this key before. If it fails, or the process dies in it, it runs again. */
+export async function once(db: Database, runId: string, key: string, work: () => Promise<void>): Promise<void> {
+  const make = async () => {
+    await work();
+    return null;
+  };
+  await effect(db, runId, key, z.null(), { look: async () => null, make });
 }
