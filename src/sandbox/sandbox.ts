@@ -42,6 +42,9 @@ export interface PrepareRequest {
   /** Tar of the files, made from raw blobs, names relative to the work tree. Called only when the image has to be made. */
   files: () => Promise<Readable>;
   limits: SandboxLimits;
+  /** Run id: a set-up that is not shared is kept under it until `releaseImages`. */
+  run?: string;
+  runtime?: string;
   signal?: AbortSignal;
 }
 
@@ -125,8 +128,8 @@ export interface Sandbox extends AsyncDisposable {
   run(call: CommandCall): Promise<CommandResult>;
   /** Reads a file of the work tree (relative path) or an absolute path inside the container. */
   readFile(path: string, options?: { maxBytes?: number }): Promise<FileRead>;
-  /** Writes a file of the work tree, making its folders. */
-  writeFile(path: string, bytes: Uint8Array): Promise<void>;
+  /** Writes a file of the work tree (or an absolute path), making its folders, as the container's own user. */
+  writeFile(path: string, bytes: Uint8Array): Promise<FileWrite>;
   /** What differs from the image, read while paused; git never runs inside. Bounded by the limits given. */
   changes(limits: ChangeLimits): Promise<ContainerChange[]>;
   /** Hosts and commands that the egress wall refused so far. */
@@ -141,6 +144,11 @@ export interface CommandCall {
   env?: Readonly<Record<string, string>>;
   /** Bytes of head and of tail kept per stream. Default 16 KiB each. */
   keepBytes?: number;
+  /**
+   * For verdicts: first kills every process that earlier calls left, runs the command in an exec of its own and takes the exit
+   * code from the engine, not from the stream. Costs about 60 ms. What it starts in the background dies with it.
+   */
+  isolated?: boolean;
   signal?: AbortSignal;
 }
 
@@ -180,14 +188,26 @@ export interface ChangeLimits {
   maxFiles: number;
   maxFileBytes: number;
   maxTotalBytes: number;
+  /** Which of the changed paths to leave out (ignore rules of the base commit). They are neither read nor counted. */
+  ignored?: (paths: readonly string[]) => Promise<ReadonlySet<string>>;
 }
 
-/** One path that differs from the image, as data. Names are bytes decoded as UTF-8; undecodable ones come as `odd`. */
+/**
+ * One path that differs from the image, as data, deletions first. A `deleted` path may have been a folder (all below it is gone)
+ * and a folder that was replaced comes as `deleted` followed by what is in it now. A `file` or `symlink` may stand where a folder was.
+ * The work tree's own `.git` is never listed. Names are bytes decoded as UTF-8; undecodable ones come as `odd`, as does whatever
+ * passes the limits, a device, a socket or a pipe, and (with path `.`) a work tree that could not be listed.
+ */
 export type ContainerChange =
   | { kind: 'file'; path: string; bytes: Uint8Array; mode: number }
   | { kind: 'symlink'; path: string; target: string }
   | { kind: 'deleted'; path: string }
   | { kind: 'odd'; path: string; what: string };
+
+export type FileWrite =
+  | { kind: 'written' }
+  /** `what`: why the container refused, such as a folder in its place, a full disk or a file that is not its user's. */
+  | { kind: 'refused'; what: string };
 
 export interface BlockedAttempt {
   host: string;

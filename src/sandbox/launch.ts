@@ -1,0 +1,114 @@
+import type { Container } from 'dockerode';
+import { MillwrightError } from '../errors.ts';
+import {
+  agentUser,
+  type ContainerRequest,
+  containerName,
+  createOptions,
+  labels,
+  networkFolder,
+} from './container-options.ts';
+import { engineCall } from './docker-client.ts';
+import type { OpenEgress } from './egress.ts';
+import type { EngineParts } from './engine-parts.ts';
+import { removeContainer } from './reaper.ts';
+import { RunningSandbox } from './running-sandbox.ts';
+import type { NetworkWalls } from './sandbox.ts';
+
+export interface LaunchRequest extends Omit<ContainerRequest, 'instance' | 'hasNetwork'> {
+  network: NetworkWalls;
+  /** Environment of every process inside, secrets included; never part of the container's own settings. */
+  env: Readonly<Record<string, string>>;
+  /** Puts files in before the container starts. */
+  fill: (container: Container) => Promise<void>;
+}
+
+/** Makes and starts one hardened container with warm shells; leaves nothing behind when that fails. */
+export async function launch(parts: EngineParts, request: LaunchRequest): Promise<RunningSandbox> {
+  const hasNetwork = request.network.hosts.length > 0;
+  if (hasNetwork && !parts.egress) {
+    throw new MillwrightError('bug.unexpected', { message: 'network was granted, but no egress wall is configured' });
+  }
+  const container = await createContainer(parts, { ...request, instance: parts.instance, hasNetwork });
+  try {
+    await request.fill(container);
+    await engineCall('start the container', container.start());
+    return await startShells(parts, request, container);
+  } catch (error) {
+    await removeContainer(container);
+    throw error;
+  }
+}
+
+/** Creates a container under its fixed name, removing what an earlier epoch or attempt left for the same run and purpose. */
+export async function createContainer(parts: EngineParts, request: ContainerRequest): Promise<Container> {
+  await removeLeftovers(parts, request);
+  return engineCall('create the container', parts.docker.createContainer(createOptions(request)));
+}
+
+async function removeLeftovers({ docker, instance }: EngineParts, request: ContainerRequest): Promise<void> {
+  const label = [
+    `${labels.instance}=${instance}`,
+    `${labels.run}=${request.run}`,
+    `${labels.purpose}=${request.purpose}`,
+  ];
+  const found = await engineCall('list containers', docker.listContainers({ all: true, filters: { label } }));
+  await Promise.all(found.map(({ Id }) => removeContainer(docker.getContainer(Id))));
+}
+
+async function startShells(parts: EngineParts, request: LaunchRequest, container: Container): Promise<RunningSandbox> {
+  const name = containerName({ ...request, instance: parts.instance });
+  // The wall opens before any process of ours, and asks for the running command only later.
+  let sandbox: RunningSandbox | null = null;
+  const egress = await openEgress(parts, request, { id: container.id, name }, () => sandbox?.currentCommand);
+  try {
+    const env = { ...request.env, ...(egress?.env ?? {}), ...trustVariables(request.network) };
+    const stopWatching = await parts.oomEvents.watch(container.id, () => sandbox?.noteOutOfMemory());
+    sandbox = new RunningSandbox({
+      name,
+      container,
+      user: request.setup?.root ? '0:0' : agentUser,
+      limits: request.limits,
+      env: Object.entries(env).map(([variable, value]) => `${variable}=${value}`),
+      egress,
+      onDispose: stopWatching,
+      clock: parts.clock,
+      log: parts.log,
+    });
+    await sandbox.start();
+    if (egress && request.network.ca) await sandbox.writeFile(trustFile, Buffer.from(request.network.ca));
+    return sandbox;
+  } catch (error) {
+    await egress?.close();
+    throw error;
+  }
+}
+
+async function openEgress(
+  parts: EngineParts,
+  request: LaunchRequest,
+  container: { id: string; name: string },
+  currentCommand: () => string | undefined,
+): Promise<OpenEgress | null> {
+  if (request.network.hosts.length === 0 || !parts.egress) return null;
+  const { docker, instance, egress } = parts;
+  return egress.open({ docker, container, instance, run: request.run, walls: request.network, currentCommand });
+}
+
+/** In memory, so that no commit ever holds it. */
+const trustFile = `${networkFolder}/ca.pem`;
+
+/** The variables by which common tools are told of the operator's certificates. */
+function trustVariables(network: NetworkWalls): Record<string, string> {
+  if (network.hosts.length === 0 || !network.ca) return {};
+  const names = [
+    'SSL_CERT_FILE',
+    'NODE_EXTRA_CA_CERTS',
+    'GIT_SSL_CAINFO',
+    'npm_config_cafile',
+    'REQUESTS_CA_BUNDLE',
+    'PIP_CERT',
+    'CURL_CA_BUNDLE',
+  ];
+  return Object.fromEntries(names.map((name) => [name, trustFile]));
+}

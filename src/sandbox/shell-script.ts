@@ -1,0 +1,75 @@
+/** The work tree inside every container. */
+export const workdir = '/workspace';
+
+/** One argument of execve may hold 128 KiB (MAX_ARG_STRLEN); longer commands go through a file. */
+export const maxArgumentBytes = 120 * 1024;
+
+/** One word for any POSIX shell, whatever it holds. NUL cannot be said and must not be in it. */
+export function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+const plain = /[^\x20-\x7e\n\t]|['\\]/;
+
+/** Bytes as the argument of the builtin `printf %b`: says NUL and invalid UTF-8 too, and needs no program of the image. */
+export function printfWord(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  if (!plain.test(text)) return `'${text}'`;
+  return `'${text.replace(/[^\x20-\x7e\n\t]|['\\]/g, (char) => `\\0${char.charCodeAt(0).toString(8).padStart(3, '0')}`)}'`;
+}
+
+const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** `export` lines; names that no shell could hold are left out. */
+export function exports(env: Readonly<Record<string, string>>): string {
+  return Object.entries(env)
+    .filter(([name, value]) => variableName.test(name) && !value.includes('\0'))
+    .map(([name, value]) => `export ${name}=${quote(value)};`)
+    .join(' ');
+}
+
+/**
+ * What every shell of ours starts with: a home that can be written, bash when the image has it, and the functions
+ * that end a call. Builtins only, for dash, bash and busybox. `trap` lets the shell outlive a TERM to its group.
+ */
+export const prologue = [
+  'trap : TERM INT HUP',
+  'if [ -d /home/agent ] && [ -w /home/agent ]; then HOME=/home/agent; else HOME=/tmp; fi; export HOME',
+  'if [ -x /bin/bash ]; then mw_sh=/bin/bash; elif [ -x /usr/bin/bash ]; then mw_sh=/usr/bin/bash; else mw_sh=/bin/sh; fi',
+  // Kills by the memory limit so far, from the kernel (cgroup 2, then 1); "-" where the image hides it.
+  'mw_oom() { mw_o=-; for mw_f in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do if [ -r "$mw_f" ]; then while read -r mw_k mw_v; do if [ "$mw_k" = oom_kill ]; then mw_o=$mw_v; fi; done <"$mw_f"; return; fi; done; }',
+  // Whether any other process still holds this shell's output (at whatever descriptor).
+  'mw_held() { mw_b=0; for mw_p in /proc/[0-9]*; do if [ "$mw_p" != "/proc/$$" ]; then for mw_f in "$mw_p"/fd/*; do if [ "$mw_f" -ef "/proc/$$/fd/1" ] || [ "$mw_f" -ef "/proc/$$/fd/2" ]; then mw_b=1; return; fi; done; fi; done; }',
+].join('\n');
+
+export interface ShellCall {
+  command: string;
+  cwd: string;
+  env: Readonly<Record<string, string>>;
+}
+
+/** The command in a child shell of its own, with standard input closed. `$mw_sh` comes from the prologue. */
+export function commandScript(call: ShellCall): string {
+  const run = `exec "$mw_sh" -c ${quote(call.command)}`;
+  return `( ${exports(call.env)} cd -- ${quote(call.cwd)} || exit 127; ${run} ) </dev/null`;
+}
+
+/** A script framed by start and end markers on both streams. One compound command, so the shell has read all of it before it runs any. */
+export function framed(nonce: string, body: string): string {
+  return [
+    '{',
+    `printf '${nonce} go\\n'; printf '${nonce} go\\n' >&2`,
+    body,
+    'mw_r=$?; mw_held; mw_oom',
+    `printf '\\n${nonce} end %s %s %s\\n' "$mw_r" "$mw_b" "$mw_o"; printf '\\n${nonce} end %s %s %s\\n' "$mw_r" "$mw_b" "$mw_o" >&2`,
+    '}',
+    '',
+  ].join('\n');
+}
+
+/** PID 1: a shell that cannot be killed from inside and reaps orphans. An image without `sleep` waits on its never-ending input. */
+export const initScript = [
+  'trap : TERM INT HUP',
+  'if command -v sleep >/dev/null 2>&1; then while :; do sleep 3600 & wait; done; fi',
+  'exec 3<&0; while :; do (read -r line <&3) & wait; done',
+].join('\n');
