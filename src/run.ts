@@ -46,8 +46,12 @@ export const AttemptStart = z.object({
   reason: z.enum(['label', 'retry', 'approve', 'allow', 'waive', 'ci', 'restart']),
   by: z.string(),
   guidance: z.string().nullable(),
+  /** What asked for it, such as `comment:17:0`: asked again, nothing begins again. */
+  cause: z.string().nullable().default(null),
 });
 export type AttemptStart = z.infer<typeof AttemptStart>;
+/** As written by those who begin an attempt. */
+export type NewAttempt = z.input<typeof AttemptStart>;
 
 /** How an attempt ended or what it waits for, in words for the status comment. `code` is stable, for metrics and tests. */
 export const Outcome = z.object({

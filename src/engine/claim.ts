@@ -114,7 +114,7 @@ export async function heartbeat(
   db: Database,
   lease: Lease,
   options: { leaseMs?: number } = {},
-): Promise<{ held: boolean; cancel: { by: string; reason: string } | null }> {
+): Promise<{ held: boolean; cancel: { by: string; reason: string | null } | null }> {
   const [row] = await db.all<Pick<RunRow, 'cancel_at_ms' | 'cancel_by' | 'cancel_reason'>>(
     `UPDATE runs SET lease_until_ms = ${db.nowMs} + $3 WHERE id = $1 AND epoch = $2 AND state = 'running'
      RETURNING cancel_at_ms, cancel_by, cancel_reason`,
@@ -124,7 +124,7 @@ export async function heartbeat(
   );
   if (!row) return { held: false, cancel: null };
   if (row.cancel_at_ms === null) return { held: true, cancel: null };
-  return { held: true, cancel: { by: row.cancel_by ?? '', reason: row.cancel_reason ?? '' } };
+  return { held: true, cancel: { by: row.cancel_by ?? '', reason: row.cancel_reason } };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { AttemptStart, RunRequest } from '../run.ts';
+import { AttemptStart, type NewAttempt, type RunRequest } from '../run.ts';
 import type { Database, Sql } from './database.ts';
 import type { RunRow } from './run-rows.ts';
 
@@ -11,22 +11,25 @@ export interface NewRun {
   installationId: number;
   issue: number;
   request: RunRequest;
-  start: AttemptStart;
+  start: NewAttempt;
   branch: string;
   /** Higher goes first; default 0. */
   priority?: number;
   /** Most runs at once of the repository and of its organisation; default 1 and 4 (SPEC §4). */
   limits?: { repository: number; organization: number };
+  /** An open pull request of an earlier run of the issue, which this one goes on with. */
+  pullRequest?: number | null;
+  headSha?: string | null;
 }
 
 /** A queued run that may be claimed at once. The caller has seen that the issue has no live one. */
 export async function insertRun(db: Database, sql: Sql, run: NewRun): Promise<RunRow> {
   const [row] = await sql.all<RunRow>(
     `INSERT INTO runs (id, repository, organization, owner, name, installation_id, issue, state, stage, attempt, start,
-       request, branch, priority, run_after_ms, epoch, failures, limit_repository, limit_organization, created_at_ms,
-       updated_at_ms)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, 1, $9, $10, $11, $12, ${db.nowMs}, 0, 0, $13, $14, ${db.nowMs},
-       ${db.nowMs})
+       request, branch, priority, run_after_ms, epoch, failures, limit_repository, limit_organization, pull_request,
+       head_sha, created_at_ms, updated_at_ms)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, 1, $9, $10, $11, $12, ${db.nowMs}, 0, 0, $13, $14, $15, $16,
+       ${db.nowMs}, ${db.nowMs})
      RETURNING *`,
     newRunId(),
     run.repository,
@@ -36,12 +39,14 @@ export async function insertRun(db: Database, sql: Sql, run: NewRun): Promise<Ru
     run.installationId,
     run.issue,
     run.start.from,
-    JSON.stringify(run.start),
+    JSON.stringify(AttemptStart.parse(run.start)),
     JSON.stringify(run.request),
     run.branch,
     run.priority ?? 0,
     run.limits?.repository ?? 1,
     run.limits?.organization ?? 4,
+    run.pullRequest ?? null,
+    run.headSha ?? null,
   );
   return row as RunRow;
 }

@@ -1,7 +1,8 @@
 import {
-  type AttemptStart,
+  AttemptStart,
   liveStates,
   mayMove,
+  type NewAttempt,
   type Outcome,
   type Run,
   type RunRequest,
@@ -57,13 +58,14 @@ export async function runByPullRequest(db: Database, repository: string, pullReq
 /** Newest first, at most `limit` (default 50); `before` is the id of the last run of the page before. */
 export async function listRuns(
   db: Database,
-  options: { states?: readonly RunState[]; repository?: string; limit?: number; before?: string } = {},
+  options: { states?: readonly RunState[]; repository?: string; issue?: number; limit?: number; before?: string } = {},
 ): Promise<Run[]> {
   const values: SqlValue[] = [];
   const bind = (value: SqlValue) => `$${values.push(value)}`;
   const conditions = [
     options.states && `state IN (${['', ...options.states].map(bind).join(', ')})`,
     options.repository !== undefined && `repository = ${bind(options.repository)}`,
+    options.issue !== undefined && `issue = ${bind(options.issue)}`,
     options.before !== undefined && `id < ${bind(options.before)}`,
   ].filter((condition) => typeof condition === 'string');
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
@@ -75,20 +77,25 @@ export async function listRuns(
 /**
  * Begins the next attempt of a run that waits or has ended: back to the queue, failures and a stop request forgotten,
  * the saved steps of the stages before `start.from` carried over, `change` applied to the request.
- * Null when it is queued or running already, or another run of the issue is live.
+ * Null when it is queued or running already, or another run of the issue is live. A `start.cause` that has begun an
+ * attempt of the run before begins none: the run is returned as it is.
  */
 export async function beginAttempt(
   db: Database,
   runId: string,
-  start: AttemptStart,
+  newAttempt: NewAttempt,
   change: RequestChange = {},
 ): Promise<Run | null> {
+  const start = AttemptStart.parse(newAttempt);
   const run = await db.transaction(
     async (sql) => {
       const [old] = await sql.all<RunRow>('SELECT * FROM runs WHERE id = $1', runId);
-      if (!old || old.state === 'queued' || !mayMove(old.state, 'queued') || old.state === 'running') return null;
+      if (!old) return null;
+      if (start.cause !== null && (await hasBegun(sql, runId, start.cause))) return runOf(old);
+      if (!['waiting', 'done', 'failed', 'stopped'].includes(old.state)) return null;
       const [live] = await sql.all<RunRow>(liveRunSql, old.repository, old.issue);
       if (live && live.id !== runId) return null;
+      if (start.cause !== null) await rememberBegun(db, sql, runId, start.cause);
       const [row] = await sql.all<RunRow>(
         `UPDATE runs SET state = 'queued', stage = $3, attempt = attempt + 1, start = $4, request = $5, outcome = NULL,
            failures = 0, run_after_ms = ${db.nowMs}, ended_at_ms = NULL,
@@ -110,6 +117,19 @@ export async function beginAttempt(
   );
   if (run) await wakeAll(db);
   return run;
+}
+
+async function hasBegun(sql: Sql, runId: string, cause: string): Promise<boolean> {
+  const one = 'SELECT effect_key FROM effects WHERE run_id = $1 AND effect_key = $2';
+  return (await sql.all(one, runId, `attempt:${cause}`)).length > 0;
+}
+
+async function rememberBegun(db: Database, sql: Sql, runId: string, cause: string): Promise<void> {
+  await sql.run(
+    `INSERT INTO effects (run_id, effect_key, result, made_at_ms) VALUES ($1, $2, 'null', ${db.nowMs})`,
+    runId,
+    `attempt:${cause}`,
+  );
 }
 
 /** New values, or how they follow from the old ones (for lists that several people may add to). */
@@ -144,7 +164,7 @@ function changedRequest(row: RunRow, change: RequestChange): RunRequest {
 export async function requestCancel(
   db: Database,
   runId: string,
-  cancel: { by: string; reason: string },
+  cancel: { by: string; reason: string | null },
 ): Promise<'cancelling' | 'stopped' | 'already-ended'> {
   const answer = await db.transaction(
     async (sql) => {
@@ -159,7 +179,12 @@ export async function requestCancel(
         await appendIn(db, sql, { runId, kind: 'run.cancel', data: cancel });
         return 'cancelling';
       }
-      const outcome = { code: 'stopped', text: cancel.reason, question: null, detail: null };
+      const outcome = {
+        code: 'stopped',
+        text: `Stopped by ${cancel.by}.`,
+        question: null,
+        detail: cancel.reason || null,
+      };
       const stopped = await endIn(db, sql, runId, ['queued', 'waiting', 'done'], 'stopped', outcome, cancel);
       return stopped ? 'stopped' : 'already-ended';
     },
