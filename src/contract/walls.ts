@@ -77,9 +77,13 @@ export const wallsSchema = z.object({
   files: z.object({
     /** One list per layer that has one: a path must match a glob of each. Empty: nothing is restricted. */
     allow: z.array(z.array(z.string())),
+    /** The layer of each list in `allow`. */
+    allowBy: z.array(z.enum(layers)).optional(),
     deny: z.array(z.string()),
     /** Files that may change along with allowed ones, such as lock files. */
     companions: z.array(z.string()),
+    /** The layer that named them: they are excused from its `allow` and from those below it. Absent: from all. */
+    companionsBy: z.enum(layers).optional(),
     /** Protected paths that the operator gave free. */
     unprotect: z.array(z.string()),
   }),

@@ -1,0 +1,279 @@
+import { type Blocks, type Line, scanBlocks } from './blocks.ts';
+import { type Contract, emptyContract, type Problem } from './contract.ts';
+import { checkExample, type Field, sections } from './fields.ts';
+import { readGoal, readProse, readStatements, saysNothing } from './prose.ts';
+import { type Entry, type Split, splitSections } from './sections.ts';
+import { readStop } from './stop.ts';
+import { excerpt, plainLabel } from './text.ts';
+import {
+  type Items,
+  type Misread,
+  readCheck,
+  readCommands,
+  readGlobs,
+  readGrants,
+  readHosts,
+  readNames,
+  readReferences,
+  readSecrets,
+} from './values.ts';
+
+export type ContractForm = 'issue-form' | 'pasted' | 'none';
+
+export interface ParsedContract {
+  /** Null when the body has no heading of the contract. With blocking problems it is what could be read, to be shown, not to be run. */
+  contract: Contract | null;
+  problems: Problem[];
+  form: ContractForm;
+}
+
+/** GitHub's own limit for the body of an issue. */
+const maxBodyChars = 65_536;
+const maxProblems = 50;
+const fields = new Map(sections.flatMap((section) => section.fields.map((field) => [field.key, field] as const)));
+
+interface Reading {
+  contract: Contract;
+  problems: Problem[];
+}
+
+/**
+ * Reads an issue's body as a contract. Never throws. What is written but not understood becomes a problem with its line and text. Whether the contract
+ * is testable also depends on the repository file: `judgeTestable`.
+ */
+export function parseContract(body: string): ParsedContract {
+  const tooLong = body.length > maxBodyChars;
+  const blocks = scanBlocks(tooLong ? body.slice(0, maxBodyChars) : body);
+  const split = splitSections(blocks.lines);
+  const reading: Reading = { contract: emptyContract(), problems: [] };
+  if (tooLong) {
+    const message = `The text is longer than GitHub’s ${maxBodyChars} characters; what comes after was not read.`;
+    reading.problems.push(problem('Contract', null, null, message, 'a shorter contract', true));
+  }
+  const form = formOf(split);
+  readEntries(reading, split.entries);
+  reading.contract.notes = split.notes.map(({ heading, lines }) => ({ heading, text: readProse(lines) }));
+  reading.contract.notes = reading.contract.notes.filter(({ heading, text }) => heading !== '' || text !== '');
+  reportStray(reading, split);
+  reportHidden(reading, split, blocks);
+  reportMissing(reading, split.entries);
+  return {
+    contract: form === 'none' ? null : reading.contract,
+    problems: reading.problems.slice(0, maxProblems),
+    form,
+  };
+}
+
+function formOf(split: Split): ContractForm {
+  if (split.levels.length === 0) return 'none';
+  const flat = split.levels.every((level) => level === 3) && split.entries.length > 0;
+  return flat ? 'issue-form' : 'pasted';
+}
+
+function problem(
+  field: string,
+  line: number | null,
+  text: string | null,
+  message: string,
+  example: string,
+  blocking: boolean,
+): Problem {
+  return { field, line, text: text === null ? null : excerpt(text), message, example, blocking };
+}
+
+/** Each field once: a second one with a value is a problem, since a reader may have seen only the other. */
+function readEntries(reading: Reading, entries: readonly Entry[]): void {
+  const seen = new Map<string, Entry>();
+  for (const entry of entries) {
+    const written = entry.lines.some(
+      ({ kind, text }) => kind !== 'blank' && kind !== 'fence' && kind !== 'rule' && !saysNothing(text),
+    );
+    if (!written) continue;
+    const first = seen.get(entry.key);
+    if (first) {
+      const message = `\`${entry.label}\` is given twice, on lines ${first.line} and ${entry.line}: keep one.`;
+      reading.problems.push(
+        problem(entry.label, entry.line, null, message, entry.field?.example ?? checkExample, true),
+      );
+      continue;
+    }
+    seen.set(entry.key, entry);
+    if (entry.field) readField(reading, entry, entry.field);
+    else readCheckEntry(reading, entry);
+  }
+}
+
+type FieldReader = (contract: Contract, lines: readonly Line[], field: Field) => readonly Misread[];
+
+function list<Value>(
+  read: (lines: readonly Line[], field: Field) => Items<Value>,
+  put: (contract: Contract, values: Value[]) => void,
+): FieldReader {
+  return (contract, lines, field) => {
+    const { values, misread } = read(lines, field);
+    put(contract, values);
+    return misread;
+  };
+}
+
+/** How each field gets into the contract. Answers what could not be understood. */
+const fieldReaders: Readonly<Record<string, FieldReader>> = {
+  goal: (contract, lines) => {
+    contract.goal = readGoal(lines);
+    return [];
+  },
+  criteria: (contract, lines) => {
+    const ids = readStatements(lines, true).map(({ text }, index) => ({ id: `AC${index + 1}`, text }));
+    contract.criteria = ids.map(({ id, text }) => ({ id, text: withoutId(text, id) }));
+    return [];
+  },
+  nonGoals: (contract, lines) => {
+    contract.nonGoals = readStatements(lines, false).map(({ text }) => text);
+    return [];
+  },
+  files: list(readReferences, ({ context }, values) => Object.assign(context, { files: values })),
+  tests: list(readReferences, ({ context }, values) => Object.assign(context, { tests: values })),
+  docs: list(readReferences, ({ context }, values) => Object.assign(context, { docs: values })),
+  decisions: list(readReferences, ({ context }, values) => Object.assign(context, { decisions: values })),
+  mcps: list(readGrants, ({ tools }, values) => Object.assign(tools, { mcps: values })),
+  clis: list(readGrants, ({ tools }, values) => Object.assign(tools, { clis: values })),
+  readOnly: list(readNames, ({ tools }, values) => Object.assign(tools, { readOnly: values })),
+  mutating: list(readNames, ({ tools }, values) => Object.assign(tools, { mutating: values })),
+  denied: list(readNames, ({ tools }, values) => Object.assign(tools, { denied: values })),
+  allowedFiles: list(readGlobs, ({ boundaries }, values) => Object.assign(boundaries, { files: values })),
+  allowedCommands: list(readCommands, ({ boundaries }, values) => Object.assign(boundaries, { commands: values })),
+  network: list(readHosts, ({ boundaries }, values) => Object.assign(boundaries, { network: values })),
+  secrets: list(readSecrets, ({ boundaries }, values) => Object.assign(boundaries, { secrets: values })),
+  stop: (contract, lines) => {
+    const { text, limits, misread } = readStop(lines);
+    contract.stop = { text, limits };
+    return misread;
+  },
+  reviewNote: (contract, lines) => {
+    contract.reviewNote = readProse(lines);
+    return [];
+  },
+};
+
+function readField(reading: Reading, entry: Entry, field: Field): void {
+  const misread = fieldReaders[field.key]?.(reading.contract, withoutOwnLabel(entry), field) ?? [];
+  // Unreadable context stops nobody; what bounds or proves the work does.
+  const blocking = entry.section.key !== 'context';
+  for (const { line, text, message } of misread) {
+    reading.problems.push(problem(field.label, line, text, message, field.example, blocking));
+  }
+}
+
+/** `- Goal: …` right under `## Goal`: the label once more says nothing. */
+function withoutOwnLabel(entry: Entry): readonly Line[] {
+  const index = entry.lines.findIndex(({ kind }) => kind !== 'blank');
+  const first = entry.lines[index];
+  if (first?.kind !== 'text') return entry.lines;
+  const colon = first.text.slice(0, 60).search(/[:：]/u);
+  if (colon < 1 || plainLabel(first.text.slice(0, colon)) !== plainLabel(entry.label)) return entry.lines;
+  const value = first.text
+    .slice(colon + 1)
+    .replace(/^[*_`]{1,3}(?=\s|$)/u, '')
+    .trim();
+  const rest = entry.lines.slice(index + 1);
+  return value === '' ? rest : [{ ...first, text: value, mark: '', depth: 0 }, ...rest];
+}
+
+function withoutId(text: string, id: string): string {
+  return text.startsWith(id) ? text.replace(/^AC\d+\s*[:.)–—-]\s*(?=\S)/u, '') : text;
+}
+
+function readCheckEntry(reading: Reading, entry: Entry): void {
+  if (!entry.kind) {
+    const message = 'The name of a check needs letters a to z or digits.';
+    reading.problems.push(
+      problem(entry.label, entry.line, entry.label, message, 'Migration check: npm run migrate:check', true),
+    );
+    return;
+  }
+  const value = readCheck(entry.lines);
+  if (value === null) return;
+  if ('message' in value) {
+    reading.problems.push(problem(entry.label, value.line, value.text, value.message, checkExample, true));
+    return;
+  }
+  reading.contract.checks.push({ kind: entry.kind, label: entry.label, line: entry.line, ...value });
+}
+
+/** Lines of a section that belong to none of its fields: no wish may be lost. */
+function reportStray(reading: Reading, split: Split): void {
+  for (const { section, line, unknownLabel } of split.stray) {
+    if (saysNothing(line.text)) continue;
+    const names = section.fields.map(({ label }) => label).join(', ');
+    const expected =
+      section.key === 'checks'
+        ? 'Expected `Name: command` or `Name: skip: reason`'
+        : `Expected one of ${names}, each as \`Field: value\``;
+    const message =
+      unknownLabel === null
+        ? `${expected}.`
+        : `\`${excerpt(unknownLabel, 50)}\` is no field of this section. ${expected}.`;
+    const example = section.fields[0]
+      ? `${section.fields[0].label}: ${section.fields[0].example}`
+      : 'Unit tests: npm test';
+    reading.problems.push(problem(section.label, line.number, line.text, message, example, section.key !== 'context'));
+  }
+}
+
+/** What a reader of the issue would not have seen, or would have taken for something else. */
+function reportHidden(reading: Reading, split: Split, blocks: Blocks): void {
+  for (const { label, text, line } of split.lookAlikes) {
+    const message = `This is read as \`${label}\`, but some of its letters only look like the right ones.`;
+    reading.problems.push(problem(label, line, text, message, label, false));
+  }
+  for (const line of blocks.tainted) {
+    const entry = split.entries.find(
+      ({ line: at, lines }) => at === line || lines.some(({ number }) => number === line),
+    );
+    const bounds = entry !== undefined && !proseFields.has(entry.key);
+    const message = 'This line held characters that cannot be seen; they were taken out.';
+    const label = entry?.label ?? 'Contract';
+    reading.problems.push(problem(label, line, null, message, entry?.field?.example ?? 'plain text', bounds));
+  }
+  if (blocks.unclosedComment !== null) {
+    const message = 'A comment (`<!--`) starts here and is never closed: nothing after it is shown or read.';
+    reading.problems.push(problem('Contract', blocks.unclosedComment, null, message, '<!-- a comment -->', true));
+  }
+}
+
+const proseFields = new Set(['goal', 'criteria', 'nonGoals', 'stop', 'reviewNote']);
+
+function reportMissing(reading: Reading, entries: readonly Entry[]): void {
+  const { goal, criteria } = reading.contract;
+  const lineOf = (key: string): number | null => entries.find((entry) => entry.key === key)?.line ?? null;
+  const missing = (key: string, message: string): void => {
+    const field = fields.get(key);
+    if (field) reading.problems.push(problem(field.label, lineOf(key), null, message, field.example, true));
+  };
+  if (goal === '') missing('goal', 'Say in a sentence what should be different afterwards.');
+  if (criteria.length === 0)
+    missing('criteria', 'Name at least one thing that can be checked: Given/When/Then, or one statement a line.');
+}
+
+/** What the contract may leave to the repository file. Only what is needed to judge: `judgeTestable` takes any policy layer, or none. */
+export interface RepositoryDefaults {
+  files?: { allow?: readonly string[] | undefined } | undefined;
+  checks?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** What the contract and the repository file together lack: allowed files, and a check that runs. Empty: nobody has to guess what done means. */
+export function judgeTestable(contract: Contract, repository: RepositoryDefaults | null): Problem[] {
+  const problems: Problem[] = [];
+  const field = fields.get('allowedFiles');
+  if (contract.boundaries.files.length === 0 && !repository?.files?.allow && field) {
+    const message = 'Name the files that may change, here or as `files.allow` in `.github/millwright.yml`.';
+    problems.push(problem(field.label, null, null, message, field.example, true));
+  }
+  const runs =
+    contract.checks.some(({ command }) => command !== null) || Object.keys(repository?.checks ?? {}).length > 0;
+  if (!runs) {
+    const message = 'Name at least one command that proves the work, here or as `checks` in `.github/millwright.yml`.';
+    problems.push(problem('Checks before review', null, null, message, 'Unit tests: npm test', true));
+  }
+  return problems;
+}

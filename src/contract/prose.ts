@@ -1,0 +1,133 @@
+import type { Line } from './blocks.ts';
+import { tidyProse } from './text.ts';
+
+const step = /^(?:\*{1,2}|_{1,2})?(given|when|then|and|but)\b/iu;
+/** Text of the essay's template and of our own form that nobody filled in. */
+const templates: readonly RegExp[] = [
+  /^(?:given|when|then|and|but|ac\d+|do not change|do not refactor|stop and ask for review if|[-*+])?[\s:]*(?:\.{2,}|…)$/iu,
+  /^report what changed, what passed, what failed, what was skipped,? and the smallest rollback\.?$/iu,
+  /^change one observable behaviou?r\s*:?$/iu,
+];
+const nothing = /^(?:no response|tbd|tba|to do|todo|fixme|n\/?a|none|nil|[-–—]|\?+)\.?$/iu;
+const goalPrompt = /^change one observable behaviou?r\s*:\s*/iu;
+
+/** Whether a value says nothing: `_No response_`, `TBD`, `none`, or template text as it was. */
+export function saysNothing(text: string): boolean {
+  const plain = text.trim().replace(/^[*_`]{1,3}|[*_`]{1,3}$/gu, '');
+  return plain === '' || nothing.test(plain) || isTemplate(text);
+}
+
+export function isTemplate(text: string): boolean {
+  const plain = text.trim();
+  return templates.some((template) => template.test(plain));
+}
+
+/** A line as written, but indented by its depth alone, so that how far a list was indented does not matter. */
+function written(line: Line): string {
+  if (line.text === '' && line.mark === '') return '';
+  const mark = line.mark === '' || /^\d/u.test(line.mark) ? line.mark : '-';
+  const depth = line.mark === '' ? line.depth : line.depth - 1;
+  return ' '.repeat(4 * Math.max(depth, 0)) + (mark === '' ? '' : `${mark} `) + line.text;
+}
+
+/** Free text. `skip` leaves lines out that are not part of it. */
+export function readProse(lines: readonly Line[], skip: (line: Line) => boolean = () => false): string {
+  const kept = lines.filter(
+    (line) => line.kind !== 'rule' && !skip(line) && !(line.kind === 'text' && isTemplate(line.text)),
+  );
+  const text = tidyProse(kept.map((line) => ({ text: written(line), verbatim: line.kind === 'code' })));
+  return saysNothing(text) ? '' : unwrapFence(text);
+}
+
+/** The goal, without the template's prompt before it. */
+export function readGoal(lines: readonly Line[]): string {
+  const text = readProse(lines).replace(goalPrompt, '').trimStart();
+  return saysNothing(text) ? '' : text;
+}
+
+function unwrapFence(text: string): string {
+  const fence = /^(`{3,}|~{3,})[^\n]*\n([\s\S]*)\n\1$/u.exec(text);
+  const inner = fence?.[2] ?? '';
+  return fence && !inner.includes(fence[1] ?? '') ? inner.trim() : text;
+}
+
+export interface Statement {
+  text: string;
+  line: number;
+}
+
+interface Group extends Statement {
+  /** Made of Given/When/Then steps. */
+  steps: boolean;
+  hasWhen: boolean;
+  hasThen: boolean;
+  indent: number;
+  depth: number;
+}
+
+/**
+ * One statement a line. Lines that go on with an item are joined to it, as are items nested in it, tables and code. With `steps`, consecutive
+ * Given/When/Then/And lines are one statement; the next `Given` after a `Then` starts another.
+ */
+export function readStatements(lines: readonly Line[], steps: boolean): Statement[] {
+  const groups: Group[] = [];
+  let afterBlank = false;
+  let attached: Group | null = null;
+  let inFence = false;
+  for (const line of lines) {
+    if (line.kind === 'fence') {
+      attached = inFence ? attached : (groups.at(-1) ?? null);
+      if (attached) attached.text += `\n${line.text}`;
+      if (inFence) attached = null;
+      inFence = !inFence;
+    } else if (inFence && attached && line.kind === 'code') attached.text += `\n${line.text}`;
+    else if (line.kind === 'blank' || line.kind === 'rule') afterBlank = true;
+    else {
+      inFence = inFence && line.kind === 'code';
+      addStatement(groups, line, steps, afterBlank);
+      afterBlank = false;
+    }
+  }
+  return groups.map(({ text, line }) => ({ text: text.trim(), line })).filter(({ text }) => !saysNothing(text));
+}
+
+function addStatement(groups: Group[], line: Line, steps: boolean, afterBlank: boolean): void {
+  const text = line.text
+    .replace(/^\[[ xX]\]\s+/u, '')
+    .replace(/(?<=\S)[ \t]+/gu, ' ')
+    .trim();
+  if (isTemplate(text)) return;
+  const current = groups.at(-1);
+  const keyword = steps ? step.exec(text)?.[1]?.toLowerCase() : undefined;
+  if (current) {
+    if (text.startsWith('|')) append(current, `\n${text}`);
+    else if (keyword && current.steps && continuesSteps(keyword, current)) append(current, `\n${text}`);
+    else if (line.mark !== '' && line.depth > current.depth) append(current, `\n- ${text}`);
+    else if (goesOn(line, current, afterBlank, keyword)) append(current, ` ${text}`);
+    else groups.push(newGroup(line, text, keyword));
+  } else groups.push(newGroup(line, text, keyword));
+}
+
+function newGroup(line: Line, text: string, keyword: string | undefined): Group {
+  const group = { line: line.number, steps: keyword !== undefined, indent: line.indent, depth: line.depth };
+  const start: Group = { ...group, text: '', hasWhen: false, hasThen: false };
+  append(start, text);
+  return start;
+}
+
+function append(group: Group, text: string): void {
+  group.text += text;
+  group.hasWhen ||= /\bwhen\b/iu.test(text);
+  group.hasThen ||= /\bthen\b/iu.test(text);
+}
+
+function continuesSteps(keyword: string, group: Group): boolean {
+  if (keyword === 'given') return !group.hasWhen && !group.hasThen;
+  return keyword !== 'when' || !group.hasThen;
+}
+
+/** Whether a line without a marker of its own goes on with the statement before it: only when it is indented under it. */
+function goesOn(line: Line, current: Group, afterBlank: boolean, keyword: string | undefined): boolean {
+  if (line.mark !== '' || line.indent <= current.indent) return false;
+  return line.depth > 0 || (!afterBlank && keyword === undefined);
+}

@@ -1,0 +1,195 @@
+import type { Line } from './blocks.ts';
+import {
+  checkKind,
+  checkLabel,
+  type Field,
+  fieldOfSection,
+  type Named,
+  nameOfHeading,
+  type Section,
+  sections,
+} from './fields.ts';
+import { plainLabel } from './text.ts';
+
+/** One field as found: where, and the lines that belong to it. */
+export interface Entry {
+  /** `goal`, `files` …, or `check:<kind>`. */
+  key: string;
+  /** As shown to people. */
+  label: string;
+  section: Section;
+  /** Null for a check. */
+  field: Field | null;
+  kind: string | null;
+  line: number;
+  lines: Line[];
+}
+
+export interface Split {
+  entries: Entry[];
+  notes: { heading: string; line: number; lines: Line[] }[];
+  /** Lines of a section with several fields that belong to none of them. */
+  stray: { section: Section; line: Line; unknownLabel: string | null }[];
+  /** Labels that only look like one of ours, as written. */
+  lookAlikes: { label: string; text: string; line: number }[];
+  /** Levels of the headings that name a section or a field. */
+  levels: number[];
+}
+
+type Place =
+  | { what: 'note'; lines: Line[] }
+  | { what: 'entry'; entry: Entry }
+  /** A section with several fields; `level` of its heading, `entry` the field that lines go to. */
+  | { what: 'section'; section: Section; level: number; entry: Entry | null };
+
+const checks = sections.find(({ key }) => key === 'checks') as Section;
+const titles = new Set(['agent handoff contract', 'handoff contract', 'agent task']);
+
+/** Gives every line to a field, a note, or the strays. Nothing is left out. */
+export function splitSections(lines: readonly Line[]): Split {
+  const split: Split = { entries: [], notes: [], stray: [], lookAlikes: [], levels: [] };
+  let place: Place = startNote(split, '', 1);
+  for (let index = 0; index < lines.length; index++) {
+    const line = lines[index] as Line;
+    const underlined = underlinedHeading(lines, index);
+    if (underlined) index++;
+    if (line.kind === 'heading' || underlined) place = enter(split, place, underlined ?? line);
+    else addLine(split, place, line);
+  }
+  split.notes = split.notes.filter(
+    ({ heading, lines: own }) =>
+      !((heading === '' || titles.has(plainLabel(heading))) && own.every(({ kind }) => kind === 'blank')),
+  );
+  return split;
+}
+
+/** A line of text underlined with `===` or `---` is a heading too; here only when it names something, or a rule in prose would tear it apart. */
+function underlinedHeading(lines: readonly Line[], index: number): Line | null {
+  const line = lines[index];
+  const next = lines[index + 1];
+  if (line?.kind !== 'text' || line.mark !== '' || line.depth > 0 || !next || next.depth > 0) return null;
+  const before = lines[index - 1]?.kind ?? 'blank';
+  if (before === 'text' || before === 'html' || !/^(?:=+|-{2,})[ \t]*$/u.test(next.text) || next.mark !== '')
+    return null;
+  return nameOfHeading(line.text) ? { ...line, kind: 'heading', level: next.text.startsWith('=') ? 1 : 2 } : null;
+}
+
+function enter(split: Split, place: Place, line: Line): Place {
+  if (place.what === 'section' && line.level > place.level) {
+    const inner = innerHeading(split, place.section, line);
+    if (inner) {
+      split.entries.push(inner);
+      return { ...place, entry: inner };
+    }
+  }
+  const named = nameOfHeading(line.text) ?? namedCheck(line.text);
+  if (!named) return startNote(split, line.text, line.number);
+  split.levels.push(line.level);
+  if (named.lookAlike) split.lookAlikes.push({ label: nameLabel(named), text: line.text, line: line.number });
+  if (named.what === 'section') return { what: 'section', section: named.section, level: line.level, entry: null };
+  const entry =
+    named.what === 'field' ? fieldEntry(named.section, named.field, line.number) : checkEntry(named.kind, line);
+  split.entries.push(entry);
+  return { what: 'entry', entry };
+}
+
+/** A deeper heading inside a section with several fields names one of them, or a further check. */
+function innerHeading(split: Split, section: Section, line: Line): Entry | null {
+  if (section === checks) {
+    const kind = checkKind(line.text);
+    return kind === null ? null : checkEntry(kind, line);
+  }
+  const found = fieldOfSection(section, line.text);
+  if (!found) return null;
+  if (found.lookAlike) split.lookAlikes.push({ label: found.field.label, text: line.text, line: line.number });
+  return fieldEntry(section, found.field, line.number);
+}
+
+/** `### Migration check` outside the checks section is a further check as well: an issue form has no sections. */
+function namedCheck(text: string): Named | null {
+  if (!/^.{1,50}\s(?:check|checks)$/u.test(plainLabel(text))) return null;
+  const kind = checkKind(text);
+  return kind === null ? null : { what: 'check', kind, lookAlike: false };
+}
+
+function startNote(split: Split, heading: string, line: number): Place {
+  const note = { heading, line, lines: [] };
+  split.notes.push(note);
+  return { what: 'note', lines: note.lines };
+}
+
+function addLine(split: Split, place: Place, line: Line): void {
+  if (place.what === 'note') place.lines.push(line);
+  else if (place.what === 'entry') place.entry.lines.push(line);
+  else addToSection(split, place, line);
+}
+
+function addToSection(split: Split, place: Extract<Place, { what: 'section' }>, line: Line): void {
+  const { section } = place;
+  const labelled = mayBeLabelled(line) ? readLabel(section, line.text) : null;
+  if (labelled?.what === 'unknown') {
+    place.entry = null;
+    split.stray.push({ section, line, unknownLabel: labelled.label });
+    return;
+  }
+  if (labelled) {
+    const { label, value } = labelled;
+    const found = section === checks ? null : fieldOfSection(section, label);
+    if (found?.lookAlike) split.lookAlikes.push({ label: found.field.label, text: label, line: line.number });
+    const entry = found
+      ? fieldEntry(section, found.field, line.number)
+      : checkEntry(checkKind(label) ?? '', { ...line, text: label });
+    if (value !== '') entry.lines.push({ ...line, text: value, mark: '' });
+    split.entries.push(entry);
+    place.entry = entry;
+    return;
+  }
+  if (place.entry) place.entry.lines.push(line);
+  else if (line.kind !== 'blank' && line.kind !== 'rule' && line.kind !== 'fence')
+    split.stray.push({ section, line, unknownLabel: null });
+}
+
+/** Labels stand in the outermost list, or in plain lines, or in a code block that is not part of a list item. */
+function mayBeLabelled(line: Line): boolean {
+  if (line.kind === 'text') return line.mark === '' ? line.depth === 0 : line.depth === 1;
+  return line.kind === 'code' && line.depth === 0;
+}
+
+type Labelled = { what: 'known'; label: string; value: string } | { what: 'unknown'; label: string };
+
+function readLabel(section: Section, text: string): Labelled | null {
+  const colon = text.slice(0, 90).search(/[:：]/u);
+  if (colon < 1) return null;
+  const before = text.slice(0, colon).replace(/^\[[ xX]\]\s+/u, '');
+  const emphasis = /^[*_`]{1,3}/u.exec(before)?.[0] ?? '';
+  const after = text.slice(colon + 1);
+  const value = emphasis !== '' && after.startsWith(emphasis) ? after.slice(emphasis.length) : after;
+  const spaced = value === '' || /^\s/u.test(value);
+  const label = before.replaceAll(/[*_`]/gu, '').trim();
+  const isKnown = section === checks ? nameOfHeading(label)?.what === 'check' : fieldOfSection(section, label) !== null;
+  if (isKnown) return { what: 'known', label, value: value.trim() };
+  if (!spaced) return null;
+  if (section === checks) return isCheckName(label) ? { what: 'known', label, value: value.trim() } : null;
+  return /^\p{Lu}[\p{L} /&-]{2,48}$/u.test(label) ? { what: 'unknown', label } : null;
+}
+
+function isCheckName(label: string): boolean {
+  return /^\p{L}[\p{L}\p{N} /&().+_-]{0,60}$/u.test(label) && !/^skip(?:ped)?$/iu.test(label);
+}
+
+function fieldEntry(section: Section, field: Field, line: number): Entry {
+  return { key: field.key, label: field.label, section, field, kind: null, line, lines: [] };
+}
+
+function checkEntry(kind: string, line: Line): Entry {
+  const label = line.text
+    .replace(/[`*_]/gu, '')
+    .replace(/[\s:：]+$/u, '')
+    .trim();
+  return { key: `check:${kind}`, label, section: checks, field: null, kind, line: line.number, lines: [] };
+}
+
+function nameLabel(named: Named): string {
+  if (named.what === 'section') return named.section.label;
+  return named.what === 'field' ? named.field.label : checkLabel(named.kind);
+}

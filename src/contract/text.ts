@@ -1,0 +1,94 @@
+/** Code point ranges that a reader cannot see but a parser would: controls, soft hyphen, fillers, zero-width spaces, direction marks, tags. */
+const invisibleRanges = [
+  '\\u0000-\\u0008\\u000e-\\u001f\\u007f-\\u0084\\u0086-\\u009f',
+  '\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f',
+  '\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb',
+  '\\u{e0000}-\\u{e0fff}',
+].join('');
+const invisible = new RegExp(`[${invisibleRanges}]`, 'gu');
+/** Emoji and several scripts need these in prose; a path, name or command does not. */
+const joiners = /\u200c|\u200d|[\ufe00-\ufe0f]/gu;
+/** Line and page separators and odd spaces: Markdown treats none of them as a line end, so they are spaces here too. */
+const oddSpaces = /[\v\f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/gu;
+
+export interface CleanBody {
+  lines: string[];
+  /** 1-based lines that held characters nobody can see. They are removed. */
+  tainted: ReadonlySet<number>;
+}
+
+/** The lines of a body, any line end, without characters nobody can see. Never throws, linear. */
+export function cleanBody(body: string): CleanBody {
+  const tainted = new Set<number>();
+  const lines = body
+    .toWellFormed()
+    .replace(/^\ufeff/u, '')
+    .split(/\r\n|\r|\n/u)
+    .map((line, index) => {
+      const visible = line.replace(oddSpaces, ' ').replace(invisible, '');
+      if (visible.length !== line.length) tainted.add(index + 1);
+      return visible;
+    });
+  return { lines, tainted };
+}
+
+/** Joiners have no business in a path, name or command: whether one is there, and the text without them. */
+export function withoutJoiners(text: string): { text: string; changed: boolean } {
+  const plain = text.replace(joiners, '');
+  return { text: plain, changed: plain.length !== text.length };
+}
+
+/** Cyrillic, Greek and Latin letters that look like an ASCII letter; each pair is look-alike, letter. */
+const lookAlikes = new Map(
+  'аaбbвbеeзzиuкkмmнhоoрpсcтtуyхxіiїiјjѕsԁdԛqԝwӏlгrпnαaβbεeηnιiκkνvοoρpτtυuχxγyωwſsıiɡgոnօoսu'
+    .match(/../gu)
+    ?.map((pair) => [pair[0] ?? '', pair[1] ?? '']) as [string, string][],
+);
+
+/** Longer than any label: a bound on the expressions below, which backtrack. */
+const maxLabelChars = 200;
+
+/** A label as compared: case, spaces, dashes, emphasis, numbering and trailing colons do not matter. */
+export function plainLabel(text: string): string {
+  return withoutJoiners(text.slice(0, maxLabelChars))
+    .text.replace(/[`*_]{1,3}(?=\S)|(?<=\S)[`*_]{1,3}/gu, '')
+    .replace(/^\s*(?:[-*+]\s+|\d{1,3}[.)]\s+)+/u, '')
+    .replace(/[\u2010-\u2015\u2212]/gu, '-')
+    .replace(/\s*\((?:optional|required)\)\s*(?=:*\s*$)/iu, '')
+    .replace(/[\s:：#]+$/u, '')
+    .replace(/\s+/gu, ' ')
+    .replace(/\s*&\s*/gu, ' and ')
+    .trim()
+    .toLowerCase();
+}
+
+/** A plain label with look-alike letters replaced by the letters they look like. */
+export function foldLookAlikes(label: string): string {
+  const decomposed = label.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+  return Array.from(decomposed, (letter) => lookAlikes.get(letter) ?? letter).join('');
+}
+
+/** Free text as kept: no space at line ends, no runs of spaces or empty lines, except inside code fences. */
+export function tidyProse(lines: readonly { text: string; verbatim: boolean }[]): string {
+  const kept: string[] = [];
+  let blankBefore = true;
+  for (const { text, verbatim } of lines) {
+    const tidy = verbatim ? text : text.replace(/(?<=\S)[ \t]+/gu, ' ').trimEnd();
+    if (!verbatim && tidy === '') {
+      if (!blankBefore) kept.push('');
+      blankBefore = true;
+      continue;
+    }
+    kept.push(tidy);
+    blankBefore = false;
+  }
+  while (kept.at(-1) === '') kept.pop();
+  return kept.join('\n');
+}
+
+/** At most `maxChars` characters of a text, on one line, for a message. */
+export function excerpt(text: string, maxChars = 200): string {
+  const oneLine = text.replace(/\s+/gu, ' ').trim();
+  const chars = Array.from(oneLine.slice(0, maxChars * 2 + 2));
+  return chars.length > maxChars ? `${chars.slice(0, maxChars - 1).join('')}…` : oneLine;
+}
