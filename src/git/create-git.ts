@@ -1,0 +1,62 @@
+import { mkdirSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { diffTrees, overlayBetween } from './diff.ts';
+import type { Git } from './git.ts';
+import { createGitCommand } from './git-command.ts';
+import { logOf } from './log.ts';
+import { type Mirror, openMirror } from './mirror.ts';
+import { fetchIntoMirror, type GitLog } from './mirror-fetch.ts';
+import { writePatch } from './patch.ts';
+import { commitTree, headOnRemote, mergeTrees, pushCommit } from './publish.ts';
+import { sweepScratch } from './scratch.ts';
+import { tarOf } from './tar.ts';
+import { findUnsupported, listTree, readFile, treeOf } from './tree.ts';
+
+export interface GitOptions {
+  /** Folder for the bare mirrors; made when missing. Processes that share it wait for each other. */
+  mirrorsDir: string;
+  log?: GitLog;
+  /** From the settings: PATH, proxy and certificate names. Others are dropped. */
+  env?: Readonly<Record<string, string | undefined>>;
+}
+
+const silent: GitLog = { info: () => undefined, warn: () => undefined };
+
+/** The real git door: the host's `git` (2.39 or later), bare repositories and plumbing only. */
+export function createGit(options: GitOptions): Git {
+  mkdirSync(options.mirrorsDir, { recursive: true });
+  const mirrorsDir = realpathSync(options.mirrorsDir);
+  const home = join(mirrorsDir, '.home');
+  const scratchRoot = join(mirrorsDir, '.scratch');
+  mkdirSync(home, { recursive: true });
+  const log = options.log ?? silent;
+  const command = createGitCommand({ home, ...(options.env ? { env: options.env } : {}) });
+  const at = (repository: string): Mirror => openMirror(mirrorsDir, repository, command);
+  const limited = (signal: AbortSignal | undefined) => (signal ? { signal } : {});
+  sweepScratch(scratchRoot).catch((error) => log.warn({ err: error }, 'old scratch folders could not be removed'));
+
+  return {
+    fetch: (remote, want, signal) =>
+      fetchIntoMirror({ mirror: at(remote.repository), command, remote, want, log, ...limited(signal) }),
+    remoteHead: (remote, branch, signal) => headOnRemote(command, remote, branch, signal),
+    treeOf: (repository, commit) => treeOf(at(repository), commit),
+    list: async (repository, commit) =>
+      (await listTree(at(repository), commit, { sizes: true })).map(({ path, mode, blob, sizeBytes }) => ({
+        path,
+        mode,
+        blob,
+        sizeBytes,
+      })),
+    read: (repository, commit, path) => readFile(at(repository), commit, path),
+    tar: (repository, commit, paths) => tarOf(at(repository), commit, paths),
+    unsupported: (repository, commit) => findUnsupported(at(repository), commit),
+    writePatch: (repository, base, changes, rules) => writePatch(at(repository), scratchRoot, { base, changes, rules }),
+    diff: (repository, base, head) => diffTrees(at(repository), base, head),
+    overlay: (repository, base, head) => overlayBetween(at(repository), base, head),
+    commit: (repository, request) => commitTree(at(repository), request),
+    mergeTrees: (repository, base, ours, theirs) => mergeTrees(at(repository), base, ours, theirs),
+    push: (remote, commit, branch, expected, signal) =>
+      pushCommit({ mirror: at(remote.repository), command, remote, commit, branch, expected, ...limited(signal) }),
+    log: (repository, range) => logOf(at(repository), range),
+  };
+}

@@ -1,0 +1,59 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { readBlobs } from './blobs.ts';
+import type { Mirror } from './mirror.ts';
+import { isPlainPath, longestPartBytes, longestPathBytes } from './path-names.ts';
+import { openScratch } from './scratch.ts';
+import type { RawEntry } from './tree.ts';
+
+// Larger ones are no lists that a person wrote; their rules do not apply.
+const largestIgnoreFileBytes = 1024 ** 2;
+
+/**
+ * Those of `paths` that the base's `.gitignore` files leave out. git reads the rules in a scratch folder that holds nothing but
+ * these files; what the container made of them plays no part.
+ */
+export async function ignoredPaths(
+  mirror: Mirror,
+  scratchRoot: string,
+  base: readonly RawEntry[],
+  paths: readonly string[],
+): Promise<Set<string>> {
+  const askable = paths.filter(isAskable);
+  const ruleFiles = base.filter(
+    ({ path, mode }) => mode.startsWith('100') && (path === '.gitignore' || path.endsWith('/.gitignore')),
+  );
+  if (askable.length === 0 || ruleFiles.length === 0) return new Set();
+  await using scratch = await openScratch(scratchRoot);
+  const blobs = await readBlobs(
+    mirror,
+    ruleFiles.map(({ blob }) => blob),
+  );
+  for (const { path, blob } of ruleFiles) {
+    const bytes = blobs.get(blob);
+    if (!bytes || bytes.length > largestIgnoreFileBytes) continue;
+    await mkdir(dirname(join(scratch.path, path)), { recursive: true });
+    await writeFile(join(scratch.path, path), bytes);
+  }
+  const result = await mirror.result(['check-ignore', '--no-index', '--stdin', '-z'], {
+    stdin: askable.map((path) => `./${path}\0`).join(''),
+    // This command refuses to hear of literal paths; `./` in front keeps a name from being read as pathspec magic.
+    env: { GIT_WORK_TREE: scratch.path, GIT_INDEX_FILE: join(scratch.path, '.index'), GIT_LITERAL_PATHSPECS: '0' },
+    cwd: scratch.path,
+  });
+  if (result.exitCode > 1) throw await mirror.failed('git check-ignore', result);
+  const answers = result.stdout
+    .toString('utf8')
+    .split('\0')
+    .filter((path) => path !== '');
+  return new Set(answers.map((path) => path.slice('./'.length)));
+}
+
+/** git stops at a path that leads out of the work tree; such paths are rejected by the rules anyway. */
+function isAskable(path: string): boolean {
+  return (
+    isPlainPath(path) &&
+    path.length <= longestPathBytes &&
+    path.split('/').every((part) => part.length <= longestPartBytes)
+  );
+}

@@ -1,0 +1,52 @@
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const sqliteBusy = 5;
+const longestPauseMs = 100;
+
+const queues = new Map<string, Promise<void>>();
+
+/**
+ * Runs `work` while no other caller, in this process or another, holds the lock at `path`.
+ * The lock is SQLite's on an empty file: the kernel frees it with the process, so none is ever stale and no pid is guessed at.
+ */
+export async function withMirrorLock<T>(
+  path: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  const before = queues.get(path) ?? Promise.resolve();
+  const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
+  const tail = before.then(() => mine);
+  queues.set(path, tail);
+  try {
+    await before;
+    signal?.throwIfAborted();
+    return await lockedByFile(path, signal, work);
+  } finally {
+    leave();
+    if (queues.get(path) === tail) queues.delete(path);
+  }
+}
+
+async function lockedByFile<T>(path: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    for (let pauseMs = 5; !tryLock(database); pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      await sleep(pauseMs, undefined, signal ? { signal } : {});
+    }
+    return await work();
+  } finally {
+    database.close();
+  }
+}
+
+function tryLock(database: DatabaseSync): boolean {
+  try {
+    database.exec('BEGIN EXCLUSIVE');
+    return true;
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode === sqliteBusy) return false;
+    throw error;
+  }
+}
