@@ -1,0 +1,147 @@
+import type { ModelPrice } from '../contract/walls.ts';
+import { MillwrightError } from '../errors.ts';
+import { contextWindow, estimatePromptTokens } from '../model/context-window.ts';
+import type { Model, ModelReply, ModelRequest, Usage } from '../model/model.ts';
+import { costUsd, noUsage, worstCaseUsd } from '../model/prices.ts';
+
+/** The policy key that left no room. */
+export type SpendClause =
+  | 'limits.tokens'
+  | 'limits.dollars'
+  | 'budget.dollars_per_issue'
+  | 'budget.dollars_per_day'
+  | 'budget.org_dollars_per_day';
+
+/** Tokens, and US dollars where the model has a price. */
+export interface Spend {
+  tokens: number;
+  dollars: number | null;
+}
+
+/** The durable ledger, as far as spending needs it: exact under concurrency, and a reservation outlives a crash as spent. */
+export interface SpendLedger {
+  /** Sets the worst case aside in every budget, or says which has no room. */
+  reserve(worst: Spend): Promise<{ ok: true; id: string } | { ok: false; clause: SpendClause }>;
+  /** Puts what was really spent in the reservation's place. May be called twice. */
+  settle(id: string, actual: Spend): Promise<void>;
+}
+
+export type Reservation =
+  | { ok: true; settle: (usage: Usage) => Promise<void> }
+  | { ok: false; limit: 'tokens' | 'dollars'; clause: SpendClause };
+
+/** What a run may still spend. */
+export interface Budget {
+  /** Before a model call: sets its worst case aside, or names the limit that it would pass. */
+  reserve(worst: { inputTokens: number; maxOutputTokens: number }): Promise<Reservation>;
+  /** Spent and set aside so far, what came before this budget included. */
+  spent(): Spend;
+}
+
+export interface BudgetOptions {
+  /** Null dollars: not limited. */
+  limits: { tokens: number; dollars: number | null };
+  /** Null: the model has no price; dollars are then unknown. */
+  price: ModelPrice | null;
+  /** What the issue has spent before. */
+  spent?: Spend;
+  /** Budgets that others share; none in a run without a store. */
+  ledger?: SpendLedger | null;
+}
+
+/** Errors: `request.model-unpriced` when dollars are limited and the price is unknown. */
+export function createBudget({ limits, price, spent, ledger }: BudgetOptions): Budget {
+  if (limits.dollars !== null && price === null) throw new MillwrightError('request.model-unpriced');
+  let tokens = spent?.tokens ?? 0;
+  let dollars = spent?.dollars ?? 0;
+  return {
+    async reserve({ inputTokens, maxOutputTokens }) {
+      const worst: Spend = {
+        tokens: inputTokens + maxOutputTokens,
+        dollars: price === null ? null : worstCaseUsd(inputTokens, maxOutputTokens, price),
+      };
+      if (tokens + worst.tokens > limits.tokens) return { ok: false, limit: 'tokens', clause: 'limits.tokens' };
+      const worstDollars = worst.dollars ?? 0;
+      if (limits.dollars !== null && dollars + worstDollars > limits.dollars) {
+        return { ok: false, limit: 'dollars', clause: 'limits.dollars' };
+      }
+      tokens += worst.tokens;
+      dollars += worstDollars;
+      const held = await ledger?.reserve(worst);
+      if (held?.ok === false) {
+        tokens -= worst.tokens;
+        dollars -= worstDollars;
+        return { ok: false, limit: held.clause === 'limits.tokens' ? 'tokens' : 'dollars', clause: held.clause };
+      }
+      let settled = false;
+      return {
+        ok: true,
+        async settle(usage) {
+          if (settled) return;
+          settled = true;
+          const actual: Spend = {
+            tokens: usage.inputTokens + usage.outputTokens,
+            dollars: price === null ? null : costUsd(usage, price),
+          };
+          tokens += actual.tokens - worst.tokens;
+          dollars += (actual.dollars ?? 0) - worstDollars;
+          if (held !== undefined) await ledger?.settle(held.id, actual);
+        },
+      };
+    },
+    spent: () => ({ tokens, dollars: price === null ? null : dollars }),
+  };
+}
+
+export type PaidReply =
+  | { ok: true; reply: ModelReply }
+  | { ok: false; limit: 'tokens' | 'dollars'; clause: SpendClause };
+
+/**
+ * Makes a call if its worst case fits, and settles it. An outage costs nothing; a call that was cancelled in between stays
+ * reserved, because nobody knows what it cost.
+ */
+export async function payFor(
+  model: Model,
+  budget: Budget,
+  request: ModelRequest & { maxOutputTokens: number },
+  inputTokens: number,
+): Promise<PaidReply> {
+  const reservation = await budget.reserve({ inputTokens, maxOutputTokens: request.maxOutputTokens });
+  if (!reservation.ok) return reservation;
+  try {
+    const reply = await model.complete(request);
+    await reservation.settle(reply.usage);
+    return { ok: true, reply };
+  } catch (error) {
+    const answered = error instanceof MillwrightError && error.code.startsWith('outside.model');
+    if (answered) await reservation.settle(noUsage);
+    throw error;
+  }
+}
+
+/**
+ * A model whose every call is paid for, for stages that make single calls.
+ * Errors beyond the model's own: `limit.tokens`, `limit.dollars` when the worst case does not fit; the detail names the clause.
+ */
+export function budgetedModel(model: Model, budget: Budget): Model {
+  return {
+    async complete(request) {
+      const maxOutputTokens = request.maxOutputTokens ?? defaultOutputTokens(request.model);
+      const inputTokens = estimatePromptTokens(request.messages, request.tools) + schemaTokens(request);
+      const paid = await payFor(model, budget, { ...request, maxOutputTokens }, inputTokens);
+      if (paid.ok) return paid.reply;
+      throw new MillwrightError(paid.limit === 'tokens' ? 'limit.tokens' : 'limit.dollars', { detail: paid.clause });
+    },
+  };
+}
+
+/** Enough for thinking and a large file, and no more: the worst case of each call is set aside in full. */
+export function defaultOutputTokens(model: string): number {
+  const { windowTokens, maxOutputTokens } = contextWindow(model);
+  return Math.min(32_768, maxOutputTokens, Math.floor(windowTokens / 4));
+}
+
+function schemaTokens(request: ModelRequest): number {
+  return request.schema === undefined ? 0 : Math.ceil(JSON.stringify(request.schema.json).length / 3);
+}

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { type AgentTool, defineTool, result } from './tool.ts';
+import { workPath } from './work-path.ts';
+
+const maxMatches = 200;
+const maxChars = 20_000;
+
+/** Finds text in the work tree with ripgrep where the image has it, else with grep. */
+export const search: AgentTool = defineTool({
+  name: 'search',
+  description:
+    'Finds lines that match a regular expression in the files of the work tree. Gives path:line:text, 200 matches at most. ' +
+    'Files that git ignores are left out.',
+  shape: z.object({
+    pattern: z.string().min(1).describe('Extended regular expression, such as "function +parse".'),
+    path: z.string().optional().describe('Folder or file to search; default: everything.'),
+    glob: z.string().optional().describe('Only files whose name matches, such as "*.ts".'),
+  }),
+  async run({ pattern, path, glob }, context) {
+    const place = workPath(path ?? '.', context.sandbox.workdir);
+    if (!place.ok) return result(`Not searched: ${place.reason}.`);
+    if (/[\0\n]/.test(pattern + (glob ?? ''))) return result('Not searched: a pattern is one line.');
+    const command = searchCommand(pattern, place.path, glob);
+    const timeoutMs = Math.min(60_000, context.walls.limits.toolTimeoutMs, context.remainingMs());
+    const found = await context.sandbox.run({ command, timeoutMs, keepBytes: 64 * 1024, signal: context.signal });
+    if (found.end === 'timed-out') return result('The search took too long: narrow it with path or glob.');
+    const text = context.mask(found.stdout.text).trimEnd();
+    if (text === '' && found.stderr.text !== '') {
+      return result(`Not searched.\n${context.data('search error', context.mask(found.stderr.text).slice(0, 2_000))}`);
+    }
+    if (text === '') return result('No line matches.');
+    const lines = text.split('\n');
+    const shown = withinChars(lines.slice(0, maxMatches), maxChars);
+    const cut = shown.length < lines.length || found.stdout.truncated;
+    const said = cut
+      ? `The first ${shown.length} matches; narrow the search for the rest.`
+      : `${lines.length} matches.`;
+    return result(`${said}\n${context.data('search', shown.join('\n'))}`);
+  },
+});
+
+/** Needs only a POSIX shell; each value is one quoted word that cannot be taken for an option. */
+function searchCommand(pattern: string, path: string, glob: string | undefined): string {
+  const where = quote(path === '.' ? '.' : `./${path}`);
+  const rgGlob = glob === undefined ? '' : ` --glob ${quote(glob)}`;
+  const rg = `rg --no-config --line-number --with-filename --no-heading --color never --sort path --max-columns 400 --max-columns-preview --hidden --glob '!.git'${rgGlob} -e ${quote(pattern)} -- ${where}`;
+  const grep = `find ${where} \\( -name .git -o -name node_modules \\) -prune -o -type f${findName(glob)} -exec grep -nE -e ${quote(pattern)} /dev/null {} + | cut -c 1-500`;
+  // One more than is shown, so that it can be said that there is more.
+  return `if command -v rg >/dev/null 2>&1; then ${rg}; else ${grep}; fi | sed -e 's|^\\./||' | head -n ${maxMatches + 1}`;
+}
+
+/** `find` has no globstar, but its `*` crosses folders, so that a path glob only gets wider. */
+function findName(glob: string | undefined): string {
+  if (glob === undefined) return '';
+  if (!glob.includes('/')) return ` -name ${quote(glob)}`;
+  return ` -path ${quote(`*/${glob.replace(/^\/+/, '').replaceAll('**/', '*')}`)}`;
+}
+
+function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function withinChars(lines: string[], limit: number): string[] {
+  let chars = 0;
+  return lines.filter((line) => {
+    chars += line.length + 1;
+    return chars <= limit;
+  });
+}
