@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import pg from 'pg';
 
+/** For the first of the test processes to make the server. */
 const deadlineMs = 60_000;
 
 /** A PostgreSQL server of our own, on a unix socket in a temporary folder, without fsync. */
@@ -94,11 +95,12 @@ function clusterIn(dir: string): Cluster & { create(ownerPid: number): Promise<v
   };
 }
 
-/** Outlives the tests, even killed ones, by a second. */
+/** Outlives the tests, even killed ones, by a second. Not the server's user: that one could not see our process. */
 function removeAfter(ownerPid: number, dir: string, data: string): void {
-  const script = 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; "$2" -D "$3" -m immediate stop; rm -rf "$4"';
-  const args = ['-c', script, 'sh', String(ownerPid), join(binaries(), 'pg_ctl'), data, dir];
-  spawn('sh', args, { ...serverUser(), cwd: '/', detached: true, stdio: 'ignore' }).unref();
+  const immediately = 'kill -QUIT "$(head -n 1 "$2/postmaster.pid")"';
+  const script = `while kill -0 "$1" 2>/dev/null; do sleep 1; done; ${immediately}; sleep 1; rm -rf "$3"`;
+  const args = ['-c', script, 'sh', String(ownerPid), data, dir];
+  spawn('sh', args, { cwd: '/', detached: true, stdio: 'ignore' }).unref();
 }
 
 async function asServerUser(program: string, args: string[]): Promise<void> {

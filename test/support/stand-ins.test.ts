@@ -1,7 +1,5 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -29,19 +27,23 @@ afterEach(async () => {
   await rm(work, { recursive: true, force: true });
 });
 
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const asApp = (): Octokit =>
   new Octokit({
+    log: silent,
     baseUrl: github.apiUrl,
     authStrategy: createAppAuth,
     auth: { appId: github.appId, privateKey: github.privateKeyPem },
   });
 const asInstallation = (): Octokit =>
   new Octokit({
+    log: silent,
     baseUrl: github.apiUrl,
     authStrategy: createAppAuth,
     auth: { appId: github.appId, privateKey: github.privateKeyPem, installationId: github.installationId },
   });
-const asPerson = (login: string): Octokit => new Octokit({ baseUrl: github.apiUrl, auth: github.userToken(login) });
+const asPerson = (login: string): Octokit =>
+  new Octokit({ log: silent, baseUrl: github.apiUrl, auth: github.userToken(login) });
 const statusOf = (work: Promise<unknown>): Promise<number> =>
   work.then(
     () => 200,
@@ -200,11 +202,11 @@ test('the permission of each person is told by flags, role and the old word', as
 test('the API knows the app, its installation and a person apart', async () => {
   const issue = await github.openIssue({ repo, as: 'rita', title: 'Fix it', body: 'b' });
   const number = { ...at, issue_number: issue.number };
-  const forged = new Octokit({ baseUrl: github.apiUrl, auth: 'ghs_made_up' });
+  const forged = new Octokit({ log: silent, baseUrl: github.apiUrl, auth: 'ghs_made_up' });
   await github.createRepository('acme/secret');
 
   const comment = await asInstallation().issues.createComment({ ...number, body: 'From the app' });
-  const narrow = new Octokit({ baseUrl: github.apiUrl, auth: await gitToken({ contents: 'write' }) });
+  const narrow = new Octokit({ log: silent, baseUrl: github.apiUrl, auth: await gitToken({ contents: 'write' }) });
 
   expect(comment.data.user?.login).toBe('millwright[bot]');
   expect(comment.data.performed_via_github_app?.slug).toBe('millwright');

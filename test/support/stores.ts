@@ -31,7 +31,7 @@ export function openAt(address: string): Database {
   return address.startsWith('postgres:') ? openPostgres(address) : openSqlite(address);
 }
 
-async function openSqliteStore(): Promise<TestStore> {
+export async function openSqliteStore(): Promise<TestStore> {
   const dir = mkdtempSync(join(tmpdir(), 'millwright-store-'));
   return await storeAt(dir, async () => rmSync(dir, { recursive: true }));
 }

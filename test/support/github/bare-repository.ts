@@ -100,7 +100,8 @@ export class BareRepository {
       'uploadpack.allowAnySHA1InWant': 'true',
       'uploadpack.allowFilter': 'true',
       'receive.denyDeleteCurrent': 'ignore',
-      'transfer.hideRefs': 'refs/stand-in',
+      // Nobody pushes there, as on GitHub; everybody may fetch from there.
+      'receive.hideRefs': 'refs/pull',
       'gc.auto': '0',
     };
     for (const [key, value] of Object.entries(settings)) await this.git(['config', key, value]);

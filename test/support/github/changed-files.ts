@@ -13,7 +13,9 @@ export function parseChanges(raw: string[], numbers: string[]): ChangedFile[] {
   for (let index = 0; index < numbers.length; index++) {
     const [added = '', removed = '', name = ''] = (numbers[index] ?? '').split('\t');
     if (added === '') continue;
-    const file = name === '' ? (numbers[(index += 2)] ?? '') : name;
+    // A renamed file has an empty name here; its old and its new one follow.
+    const file = name === '' ? (numbers[index + 2] ?? '') : name;
+    if (name === '') index += 2;
     counts.set(file, { additions: Number(added) || 0, deletions: Number(removed) || 0 });
   }
   const files: ChangedFile[] = [];

@@ -92,7 +92,7 @@ const runRoutes: Route[] = [
   route('POST', at('/check-runs'), WRITE, async (call) => {
     const { world, repository, actor, body, state } = call;
     const headSha = await repository.git.resolve(requireText(body, 'head_sha', 'CheckRun'));
-    if (headSha === null) throw new ApiError(422, 'No commit found for SHA: ' + String(body.head_sha));
+    if (headSha === null) throw new ApiError(422, `No commit found for SHA: ${String(body.head_sha)}`);
     const input = { ...inputOf(body), name: requireText(body, 'name', 'CheckRun'), headSha, app: state.app.slug };
     return created(checkRunShape(state, repository, await createCheckRun(world, repository, actor, input)));
   }),

@@ -260,7 +260,7 @@ async function rebased(repository: Repository, base: string, head: string, commi
     await runGit(['clone', '--quiet', '--shared', '--no-checkout', repository.git.dir, dir]);
     await runGit(['checkout', '--quiet', '--detach', base], { cwd: dir });
     await runGit(['cherry-pick', `${base}..${head}`], { cwd: dir, env });
-    await runGit(['push', '--quiet', 'origin', 'HEAD:refs/stand-in/rebased'], { cwd: dir });
+    await repository.git.git(['fetch', '--quiet', '--no-write-fetch-head', dir, 'HEAD']);
     return (await runGit(['rev-parse', 'HEAD'], { cwd: dir })).toString('utf8').trim();
   } finally {
     await rm(dir, { recursive: true, force: true });
