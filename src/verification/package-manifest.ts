@@ -1,0 +1,119 @@
+/** Parts of a package.json that decide how checks run, apart from its scripts. */
+const checkingKeys = [
+  'jest',
+  'vitest',
+  'mocha',
+  'ava',
+  'tap',
+  'c8',
+  'nyc',
+  'eslintConfig',
+  'eslintIgnore',
+  'prettier',
+  'babel',
+  'stylelint',
+  'xo',
+  'standard',
+  'lint-staged',
+  'husky',
+  'pre-commit',
+  'type',
+  'imports',
+  'overrides',
+  'resolutions',
+  'pnpm',
+  'packageManager',
+  'workspaces',
+  'tsd',
+  'size-limit',
+  'wireit',
+  'volta',
+];
+const lifecycle = /^(?:pre|post)?(?:install|prepare)$|^dependencies$/;
+const dependencyKeys = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'];
+
+/**
+ * What a package.json change does to the definition of checks. New scripts that neither a check names nor npm runs by itself, and plain version
+ * numbers, are no business of this.
+ */
+export function manifestChanges(before: string | null, after: string | null, commands: readonly string[]): string[] {
+  if (before === null) return after === null ? [] : newScripts({}, record(parse(after)?.scripts), commands);
+  const old = parse(before);
+  const now = after === null ? null : parse(after);
+  if (old === null || now === null) return ['it was removed or can no longer be read'];
+  const changed = checkingKeys.filter((key) => JSON.stringify(old[key]) !== JSON.stringify(now[key]));
+  return [
+    ...scriptChanges(record(old.scripts), record(now.scripts)),
+    ...newScripts(record(old.scripts), record(now.scripts), commands),
+    ...changed.map((key) => `\`${key}\` changed`),
+    ...dependencyKeys.flatMap((key) => sourceChanges(record(old[key]), record(now[key]))),
+  ];
+}
+
+function scriptChanges(before: Record<string, unknown>, after: Record<string, unknown>): string[] {
+  return Object.keys(before)
+    .filter((name) => before[name] !== after[name])
+    .map((name) => `script \`${name}\` ${after[name] === undefined ? 'removed' : 'changed'}`);
+}
+
+/** Scripts that run by themselves before or after others, and those that a check names and that did not exist. */
+function newScripts(
+  before: Record<string, unknown>,
+  after: Record<string, unknown>,
+  commands: readonly string[],
+): string[] {
+  const isHook = (name: string) => {
+    const hooked = /^(?:pre|post)(.+)$/.exec(name)?.[1];
+    return lifecycle.test(name) || (hooked !== undefined && after[hooked] !== undefined);
+  };
+  const isNamed = (name: string) =>
+    commands.some((command) => /\b(?:npm|pnpm|yarn|bun)\b/.test(command) && command.split(/[\s;&|]+/).includes(name));
+  return Object.keys(after)
+    .filter((name) => before[name] === undefined && (isHook(name) || isNamed(name)))
+    .map((name) => `script \`${name}\` added, which ${isHook(name) ? 'runs by itself' : 'a check runs'}`);
+}
+
+/** Dependencies that now come from elsewhere than the registry: a link, a path, an alias. */
+function sourceChanges(before: Record<string, unknown>, after: Record<string, unknown>): string[] {
+  const odd = (value: unknown) =>
+    typeof value === 'string' &&
+    /^(?:file|link|portal|git|git\+\w+|github|https?|npm|patch|workspace):|^[\w-]+\/[\w.-]+$/.test(value);
+  return Object.keys(after)
+    .filter((name) => after[name] !== before[name] && odd(after[name]))
+    .map((name) => `dependency \`${name}\` comes from ${String(after[name]).slice(0, 80)}`);
+}
+
+/**
+ * Packages of a package-lock.json that were swapped without the manifest saying so: same version with another address or checksum, or a direct
+ * dependency whose version moved while its range did not.
+ */
+export function lockChanges(before: string | null, after: string | null, manifestChanged: boolean): string[] {
+  if (before === null || after === null) return [];
+  const old = record(parse(before)?.packages);
+  const now = record(parse(after)?.packages);
+  return Object.keys(now).flatMap((path) => {
+    const was = record(old[path]);
+    const is = record(now[path]);
+    if (path === '' || old[path] === undefined) return [];
+    const swapped = was.version === is.version && (was.resolved !== is.resolved || was.integrity !== is.integrity);
+    if (swapped) return [`\`${path}\` was swapped under the same version`];
+    const direct = path.lastIndexOf('node_modules/') === 0;
+    return direct && !manifestChanged && was.version !== is.version && is.dev === true
+      ? [`\`${path}\` moved to another version while the manifest stayed`]
+      : [];
+  });
+}
+
+function parse(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    // Not JSON: an expected answer about an untrusted file, told to the caller as null.
+    return null;
+  }
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}

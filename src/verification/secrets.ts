@@ -1,0 +1,64 @@
+import { lintSource } from '@secretlint/core';
+import { creator } from '@secretlint/secretlint-rule-preset-recommend';
+import type { FileLines } from './changed-lines.ts';
+import type { Mask } from './mask.ts';
+import type { Objection } from './outcomes.ts';
+
+const preset = '@secretlint/secretlint-rule-preset-recommend';
+
+/**
+ * Objects to secrets in the lines that the patch adds: known shapes, and the exact values that the run was given. Says where and what kind,
+ * never the value.
+ */
+export async function judgeSecrets(lines: ReadonlyMap<string, FileLines>, mask: Mask): Promise<Objection[]> {
+  const objections: Objection[] = [];
+  for (const [path, { added }] of lines) {
+    if (added.length === 0) continue;
+    const found = [
+      ...(await knownShapes(
+        path,
+        added.map(({ text }) => text),
+      )),
+      ...exactValues(added, mask),
+    ];
+    for (const { index, kind } of found.slice(0, 5)) {
+      const line = added[index]?.line ?? 1;
+      objections.push({
+        gate: 'secret',
+        name: 'secret',
+        message: `${kind} in line ${line}. The value is not shown.`,
+        paths: [path],
+      });
+    }
+  }
+  return objections;
+}
+
+interface Found {
+  /** Of the added line. */
+  index: number;
+  kind: string;
+}
+
+async function knownShapes(path: string, lines: readonly string[]): Promise<Found[]> {
+  // The linter obeys comments that switch it off; those of a patch do not count.
+  const content = lines.join('\n').replace(/secretlint-(?=disable|enable)/g, 'secretlint_');
+  const result = await lintSource({
+    source: { content, filePath: path, ext: /\.[^./]+$/.exec(path)?.[0] ?? '', contentType: 'text' },
+    options: {
+      noPhysicFilePath: true,
+      maskSecrets: true,
+      config: { rules: [{ id: preset, rule: creator, rules: [] }] },
+    },
+  });
+  return result.messages.map((message) => ({
+    index: message.loc.start.line - 1,
+    kind: `Something that looks like a secret (${message.messageId.slice(0, 60)})`,
+  }));
+}
+
+function exactValues(added: FileLines['added'], mask: Mask): Found[] {
+  return added.flatMap(({ text }, index) =>
+    mask(text) === text ? [] : [{ index, kind: 'A secret that the run was given' }],
+  );
+}

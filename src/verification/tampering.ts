@@ -1,0 +1,138 @@
+import type { ChangedLine, FileLines } from './changed-lines.ts';
+import type { FileVersions } from './file-versions.ts';
+import type { Objection } from './outcomes.ts';
+import { importedPaths } from './test-loss.ts';
+import { isCode, isTestCode, isTestPath, stem } from './test-paths.ts';
+
+interface Trick {
+  pattern: RegExp;
+  /** Which files it is a trick in. */
+  where: 'source' | 'tests' | 'anywhere';
+  gate: 'tests' | 'definitions';
+  says: string;
+}
+
+/**
+ * Lines that make checks lie, whatever the exit code says. Each is legitimate somewhere, which is why a person may waive the finding; none is
+ * an ordinary part of a bounded change.
+ */
+const tricks: readonly Trick[] = [
+  {
+    pattern:
+      /\b(?:JEST_WORKER_ID|VITEST(?:_WORKER_ID|_POOL_ID)?|NODE_TEST_CONTEXT|PYTEST_CURRENT_TEST|MOCHA_[A-Z]+|NODE_V8_COVERAGE)\b|\bNODE_ENV\b\s*\)?\s*[!=]==?\s*['"]test['"]|['"]test['"]\s*[!=]==?\s*process\.env\.NODE_ENV|['"](?:pytest|unittest|_pytest)['"]\s+(?:not\s+)?in\s+sys\.modules|\btesting\.Testing\(\)|\bflag\.Lookup\(\s*['"]test\.|\bcfg!\(test\)|\b(?:argv|execArgv)\b[^;\n]*(?:--test|mocha|jest|vitest|pytest)|typeof\s+(?:it|describe|jest|vi)\s*[!=]==?\s*['"]/,
+    where: 'source',
+    gate: 'tests',
+    says: 'Code outside the tests asks whether it is being tested.',
+  },
+  {
+    pattern:
+      /(?:Date\.now\(\)|new Date\(\)(?:\.\w+\(\))?|Date\.parse\([^)]*\)|performance\.timeOrigin|time\.time\(\)|date(?:time)?\.(?:now|today|utcnow)\([^)]*\)|time\.Now\(\)(?:\.\w+\(\))?|Instant\.now\(\)|SystemTime::now\(\))\s*\)*\s*(?:[<>]=?|[!=]==?)\s*(?:\+?\s*new Date\(\s*['"\d]|Date\.(?:UTC|parse)\(|date(?:time)?\(\s*\d|\d{9,}|20\d\d\b)|(?:new Date\(\s*['"\d][^)]*\)|Date\.(?:UTC|parse)\([^)]*\)|\d{12,}|date(?:time)?\(\s*\d[^)]*\))(?:\.\w+\(\))?\s*[<>]=?\s*(?:\+?\s*(?:Date\.now|new Date\(\s*\)|time\.time|date(?:time)?\.(?:now|today)))|time\.Now\(\)\.(?:After|Before)\(\s*time\.(?:Date|Unix)/,
+    where: 'source',
+    gate: 'tests',
+    says: 'Behaviour hangs on a fixed moment in time.',
+  },
+  {
+    pattern:
+      /\b(?:stack|prepareStackTrace|getframeinfo|inspect\.(?:stack|currentframe)|sys\._getframe|runtime\.Caller)\b[^;\n]*(?:test|spec)|\b__main__\b[^;\n]*pytest|require\.main\b[^;\n]*test/i,
+    where: 'source',
+    gate: 'tests',
+    says: 'Code outside the tests looks at who calls it for a test.',
+  },
+  {
+    pattern:
+      /\b(?:assert|chai|expect|should|unittest\.TestCase|TestCase|sinon)(?:\.prototype)?\.\w+\s*=(?!=)|\b(?:globalThis|global|window)\.(?:it|test|describe|expect|assert)\s*=(?!=)|\bObject\.(?:defineProperty|assign)\(\s*(?:assert|expect|globalThis|global)\b|\bModule\._(?:load|resolveFilename|extensions)\b|\brequire\.(?:cache|extensions)\b|\bregister(?:Hooks)?\(\s*['"]|\b(?:mock\.module|module\.registerHooks)\(|\bbuiltins\.\w+\s*=(?!=)|\bsys\.modules\[|\bimportlib\.reload\b/,
+    where: 'anywhere',
+    gate: 'tests',
+    says: 'Assertions, the runner or the module loader are replaced at run time.',
+  },
+  {
+    pattern:
+      /\bprocess\.(?:exit|reallyExit|abort)\s*=(?!=)|\bprocess\.exitCode\s*=\s*0|\bprocess\.(?:on|once|prependListener|addListener)\(\s*['"](?:exit|beforeExit|uncaughtException|unhandledRejection)['"]|\bos\._exit\(\s*0?\s*\)|\batexit\.register\b|\bpytest_sessionfinish\b|\bpytest_(?:runtest|collection|ignore)\w*|\bsession\.exitstatus\s*=|\bsys\.exit\s*=(?!=)|\bos\.Exit\(\s*0\s*\)|\btrap\s+['"]?exit 0/,
+    where: 'anywhere',
+    gate: 'tests',
+    says: 'The exit code of a process is taken over.',
+  },
+  {
+    pattern:
+      /\b(?:process\.exit|Deno\.exit|Bun\.exit)\(\s*0?\s*\)|\bsys\.exit\(\s*0?\s*\)|\bexit\(\s*0\s*\)|\bquit\(\s*\)/,
+    where: 'tests',
+    gate: 'tests',
+    says: 'A test ends the process before the others have run.',
+  },
+  {
+    pattern:
+      /(?:console\.\w+|print\w*|puts|echo|write(?:Sync|ln)?|fmt\.Print\w*)\s*[( ].*?(?:#\s*(?:pass|tests|fail)\s+\d|\d+\s+(?:passed|passing)\b|Tests?:\s+\d+\s+passed|TAP version \d+|\bok\s+\d+\s+-|test result: ok|\bPASS\b|All files pass|no issues found|0 (?:errors|problems))/i,
+    where: 'anywhere',
+    gate: 'tests',
+    says: 'Something prints what a test runner prints when all is well.',
+  },
+  {
+    pattern:
+      /\bdef\s+__(?:eq|ne|bool)__\s*\([^)]*\)[^:]*:\s*return\s+(?:True|1|not\s+False)\s*$|\b(?:valueOf|equals|isEqual|\[Symbol\.toPrimitive\])\s*\([^)]*\)\s*\{\s*return\s+true\s*;?\s*\}/,
+    where: 'anywhere',
+    gate: 'tests',
+    says: 'A comparison is always true.',
+  },
+  {
+    pattern:
+      /\/\*\s*eslint-disable\s*\*\/|^\s*\/\/\s*@ts-nocheck|^\s*#\s*(?:flake8:\s*noqa|ruff:\s*noqa|type:\s*ignore|mypy:\s*ignore-errors|pylint:\s*(?:skip-file|disable=all))\s*$|^\s*\/\/\s*(?:biome-ignore-all|deno-lint-ignore-file|nolint:all|tslint:disable)\b|^\s*#!\[allow\(|\/\*\s*(?:istanbul|c8|v8) ignore file\s*\*\//,
+    where: 'anywhere',
+    gate: 'definitions',
+    says: 'A check is switched off for a whole file.',
+  },
+];
+
+/** Longer lines are generated; patterns must not be made to search them again and again. */
+const longestLineChars = 2000;
+
+/** Test doubles by which a test can take the place of the very thing that it tests. */
+const mocking =
+  /\b(?:vi|jest|mock)\.(?:mock|doMock|unstable_mockModule|module|setMock)\(\s*(?:import\()?\s*['"]([^'"]+)['"]|\b(?:proxyquire|esmock|td\.replace|td\.replaceEsm|rewiremock|mockery\.registerMock)\w*\(\s*['"]([^'"]+)['"]|\b(?:mock\.)?patch(?:\.object)?\(\s*['"]([\w.]+)['"]|\bmonkeypatch\.setattr\(\s*['"]?([\w.]+)/;
+
+/** Objects to code that makes checks lie and to tests that replace what they test. Looks at added lines only. */
+export function judgeTampering(lines: ReadonlyMap<string, FileLines>, files: readonly FileVersions[]): Objection[] {
+  const objections: Objection[] = [];
+  for (const [path, { added: all }] of lines) {
+    if (!isCode(path)) continue;
+    const added = all.filter(({ text }) => text.length <= longestLineChars);
+    const place = isTestPath(path) ? 'tests' : 'source';
+    for (const trick of tricks) {
+      if (trick.where !== 'anywhere' && trick.where !== place) continue;
+      const hit = added.find(({ text }) => trick.pattern.test(text));
+      if (hit !== undefined) objections.push(objection(trick.gate, trick.says, path, hit));
+    }
+    if (isTestCode(path)) objections.push(...mockedSubjects(path, added, files));
+  }
+  return objections;
+}
+
+function objection(gate: 'tests' | 'definitions', says: string, path: string, line: ChangedLine): Objection {
+  return { gate, name: gate, message: `${says} Line ${line.line}: ${line.text.trim().slice(0, 160)}`, paths: [path] };
+}
+
+function mockedSubjects(path: string, added: readonly ChangedLine[], files: readonly FileVersions[]): Objection[] {
+  const sources = files.filter((file) => !isTestPath(file.path)).map((file) => file.path);
+  return added.flatMap((line) => {
+    const match = mocking.exec(line.text);
+    const target = match?.slice(1).find((part) => part !== undefined);
+    if (target === undefined) return [];
+    const resolved = target.startsWith('.') ? (importedPaths(path, `from '${target}'`)[0] ?? target) : target;
+    return isSubject(path, resolved, sources)
+      ? [objection('tests', 'A test replaces the module that it tests.', path, line)]
+      : [];
+  });
+}
+
+/** What a test is about: the source named like it, and whatever the patch itself changes. */
+function isSubject(testPath: string, target: string, changedSources: readonly string[]): boolean {
+  const segments = target.replace(/\.[cm]?[jt]sx?$/, '').split(target.includes('/') ? '/' : /[./]/);
+  if (segments.includes(stem(testPath))) return true;
+  return changedSources.some((source) => {
+    const plain = source.replace(/\.[^./]+$/, '');
+    return (
+      plain === segments.join('/') ||
+      (segments.length > 1 && segments.join('/').startsWith(`${plain}/`)) ||
+      plain.endsWith(`/${segments.slice(0, -1).join('/')}`)
+    );
+  });
+}

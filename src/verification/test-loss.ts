@@ -1,0 +1,127 @@
+import { lostExpectations } from './expectations.ts';
+import type { FileVersions } from './file-versions.ts';
+import type { Objection } from './outcomes.ts';
+import { noMarkers, type TestMarkers, testMarkers } from './test-markers.ts';
+import { isSnapshot, isTestCode, isTestPath, stem } from './test-paths.ts';
+
+export interface TestLoss {
+  objections: Objection[];
+  notes: string[];
+  /** Existing tests whose expectations the patch changes: whether they still hold in their old form is for a run to tell. */
+  changedExpectations: string[];
+}
+
+/** Objects to tests that are deleted, switched off, emptied or crowded out. Reads text only; runs nothing. */
+export function judgeTestLoss(files: readonly FileVersions[]): TestLoss {
+  const loss: TestLoss = { objections: [], notes: [], changedExpectations: [] };
+  const tests = files.filter((file) => isTestCode(file.from ?? file.path) || isTestCode(file.path));
+  const namesAfter = new Set(tests.flatMap((file) => markersOf(file.path, file.after).names));
+  for (const file of tests) {
+    if (file.before !== null && (file.after === null || !isTestCode(file.path)))
+      judgeDeleted(file, files, namesAfter, loss);
+    else judgeKept(file, namesAfter, loss);
+  }
+  for (const file of files.filter(({ path }) => isTestPath(path) && !isTestCode(path))) judgeData(file, files, loss);
+  return loss;
+}
+
+function markersOf(path: string, text: string | null): TestMarkers {
+  return text === null ? noMarkers : testMarkers(path, text);
+}
+
+function objection(message: string, path: string): Objection {
+  return { gate: 'tests', name: 'tests', message, paths: [path] };
+}
+
+function judgeDeleted(
+  file: FileVersions,
+  files: readonly FileVersions[],
+  namesAfter: ReadonlySet<string>,
+  loss: TestLoss,
+): void {
+  const old = file.from ?? file.path;
+  const markers = markersOf(old, file.before);
+  if (markers.tests === 0 && markers.assertions === 0) return;
+  const moved = markers.names.length > 0 && markers.names.every((name) => namesAfter.has(name));
+  if (moved) {
+    loss.notes.push(`Tests of ${old} were moved to another file.`);
+    return;
+  }
+  const source = sourceGone(old, file.before ?? '', files);
+  if (source !== null) {
+    loss.notes.push(`The test file ${old} was deleted together with its source ${source}.`);
+    return;
+  }
+  const what = file.after === null ? 'deleted' : `renamed to ${file.path}, which no runner takes for a test`;
+  loss.objections.push(objection(`A test file with ${markers.tests} tests was ${what}, while its source stays.`, old));
+}
+
+/** The source whose deletion makes this test pointless: named alike, or the one thing of the repository that it imports. */
+function sourceGone(path: string, text: string, files: readonly FileVersions[]): string | null {
+  const gone = files.filter((file) => file.after === null && !isTestPath(file.path));
+  const alike = gone.find((file) => stem(file.path) === stem(path));
+  if (alike !== undefined) return alike.path;
+  const imported = importedPaths(path, text);
+  const lost = imported.map((target) => gone.find((file) => withoutExtension(file.path) === withoutExtension(target)));
+  return imported.length > 0 && lost.every((file) => file !== undefined) ? (lost[0]?.path ?? null) : null;
+}
+
+/** Paths that a JavaScript or TypeScript text imports relatively, from the top of the repository. */
+export function importedPaths(path: string, text: string): string[] {
+  const folder = path.split('/').slice(0, -1);
+  return [...text.matchAll(/(?:from|import|require\(|mock\(|import\()\s*\(?['"](\.{1,2}\/[^'"]+)['"]/g)].map(
+    (match) => {
+      const parts = [...folder];
+      for (const part of (match[1] ?? '').split('/')) {
+        if (part === '..') parts.pop();
+        else if (part !== '.') parts.push(part);
+      }
+      return parts.join('/');
+    },
+  );
+}
+
+function withoutExtension(path: string): string {
+  return path.replace(/\.[cm]?[jt]sx?$/, '').replace(/\/index$/, '');
+}
+
+function judgeKept(file: FileVersions, namesAfter: ReadonlySet<string>, loss: TestLoss): void {
+  const before = markersOf(file.from ?? file.path, file.before);
+  const after = markersOf(file.path, file.after);
+  const object = (message: string) => loss.objections.push(objection(message, file.path));
+  if (after.skipped > before.skipped) object(`${after.skipped - before.skipped} tests or groups are newly skipped.`);
+  if (after.focused > before.focused) object('Focused tests keep all others from running.');
+  if (after.vacuous > before.vacuous) object('Assertions were added that no code can fail.');
+  if (file.typeChanged) object('The test file was replaced by a link.');
+  if (file.before === null) {
+    if (after.tests > 0 && after.assertions === 0)
+      loss.notes.push(`The new test file ${file.path} asserts nothing that is recognised.`);
+    return;
+  }
+  const lostNames = before.names.filter((name) => !namesAfter.has(name));
+  if (after.tests < before.tests && (lostNames.length > 0 || before.names.length === 0)) {
+    object(`Declared tests fell from ${before.tests} to ${after.tests}.`);
+  } else if (after.assertions < before.assertions && after.tests <= before.tests) {
+    object(`Assertions fell from ${before.assertions} to ${after.assertions}.`);
+  }
+  if (file.after !== null && lostExpectations(file.path, file.before, file.after).length > 0) {
+    loss.changedExpectations.push(file.path);
+  }
+}
+
+/** Snapshots and fixtures. */
+function judgeData(file: FileVersions, files: readonly FileVersions[], loss: TestLoss): void {
+  if (file.before === null) return;
+  if (isSnapshot(file.path)) {
+    const testGone = files.some(
+      (other) =>
+        other.after === null && isTestCode(other.path) && file.path.includes(other.path.split('/').at(-1) ?? '/'),
+    );
+    if (!testGone)
+      loss.notes.push(
+        `The snapshot ${file.path} was ${file.after === null ? 'deleted' : 'changed'}: what the tests expect changed with it.`,
+      );
+    return;
+  }
+  loss.changedExpectations.push(file.path);
+}

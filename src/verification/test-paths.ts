@@ -1,0 +1,37 @@
+/** Which files are tests is told by their names, as the common runners tell it. */
+
+const testFolder =
+  /(?:^|\/)(?:tests?|__tests__|specs?|e2e|cypress|testing|testdata|test-data|__snapshots__|__mocks__|__fixtures__|fixtures)\//i;
+const testName =
+  /(?:[._-](?:test|tests|spec|specs|cy|e2e|it)\.[a-z0-9]+$)|(?:^|\/)(?:test_[^/]*|[^/]*_test|[^/]*_spec|tests?)\.[a-z0-9]+$|(?:^|\/)[^/]*(?:Test|Tests|IT|Spec|TestCase)\.(?:java|kt|kts|scala|groovy|cs|fs|vb|php|swift)$/;
+const codeName =
+  /\.(?:[cm]?[jt]sx?|py|go|rs|java|kt|kts|scala|groovy|cs|fs|rb|php|swift|sh|bash|bats|ex|exs|clj|lua|dart|c|cc|cpp|h|hpp|pl|t|feature)$/i;
+const snapshotName = /\.snap$|(?:^|\/)__snapshots__\/|\.approved\.[a-z]+$|\.golden$/i;
+
+/** A test, or a file that only tests use (fixtures, snapshots, helpers beside them). */
+export function isTestPath(path: string): boolean {
+  return testFolder.test(`/${path}`) || testName.test(path) || snapshotName.test(path);
+}
+
+/** A file that holds tests, not data for them. */
+export function isTestCode(path: string): boolean {
+  return isTestPath(path) && codeName.test(path) && !isSnapshot(path);
+}
+
+export function isSnapshot(path: string): boolean {
+  return snapshotName.test(path);
+}
+
+export function isCode(path: string): boolean {
+  return codeName.test(path);
+}
+
+/** `src/list/sum.test.js`, `tests/test_sum.py`, `SumTest.java` → `sum`: by this a test finds its source. */
+export function stem(path: string): string {
+  const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.[^.]+$/, '');
+  return name
+    .replace(/[._-](?:test|tests|spec|specs|cy|e2e|it)$/i, '')
+    .replace(/^test[_-]|[_-](?:test|spec)$/i, '')
+    .replace(/(?<=[a-z0-9])(?:Test|Tests|IT|Spec|TestCase)$/, '')
+    .toLowerCase();
+}
