@@ -3,7 +3,8 @@
 // `npm install` has changed the lock; npm fills in the missing integrity the next time it sees the package.
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const PLATFORM = /-(?<os>android|darwin|freebsd|linux|openharmony|win32)-(?<cpu>arm64|arm|x64|ia32|ppc64|riscv64|s390x)(?:-(?<abi>\w+))?$/;
+const PLATFORM =
+  /-(?<os>android|darwin|freebsd|linux|openharmony|win32)-(?<cpu>arm64|arm|x64|ia32|ppc64|riscv64|s390x)(?:-(?<abi>\w+))?$/;
 const LIBC = { gnu: 'glibc', gnueabihf: 'glibc', musl: 'musl', musleabihf: 'musl' };
 
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8'));
@@ -12,7 +13,8 @@ for (const [path, entry] of Object.entries(lock.packages)) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     const key = `node_modules/${name}`;
     const platform = PLATFORM.exec(name)?.groups;
-    if (lock.packages[key] || lock.packages[`${path}/${key}`] || !platform || !/^\d+\.\d+\.\d+$/.test(version)) continue;
+    if (lock.packages[key] || lock.packages[`${path}/${key}`] || !platform || !/^\d+\.\d+\.\d+$/.test(version))
+      continue;
     const libc = platform.os === 'linux' && LIBC[platform.abi];
     lock.packages[key] = {
       version,

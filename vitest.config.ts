@@ -1,0 +1,32 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * Test files that start containers, or that race processes against deadlines. On two cores several of them at once
+ * measure each other instead of the code, so they run after the others, one file at a time.
+ */
+const heavy = ['test/sandbox/**/*.test.ts', 'test/attacks/**/*.test.ts', 'test/whole-run*.test.ts'];
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    globalSetup: ['test/support/require-engine.ts'],
+    reporters: ['default', './test/support/summary-reporter.ts'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'rooms',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/fixtures/**', ...heavy],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'containers', include: heavy, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
+  },
+});
