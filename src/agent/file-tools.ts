@@ -42,7 +42,8 @@ export const writeFile: AgentTool = defineTool({
     const place = writablePath(path, context.sandbox.workdir, context.walls);
     if (!place.ok) return refusal(path, place.reason);
     if (Buffer.byteLength(content) > maxFileBytes) return result('Not written: the content is over 2 MB.');
-    await context.sandbox.writeFile(place.path, Buffer.from(content));
+    const written = await context.sandbox.writeFile(place.path, Buffer.from(content));
+    if (written.kind === 'refused') return result(`Not written: ${context.mask(written.what)}.`);
     return result(`Wrote ${place.path} (${lineCount(content)} lines).`, { changed: true });
   },
 });
@@ -64,7 +65,8 @@ export const editFile: AgentTool = defineTool({
     if (!read.ok) return result(`Not edited: ${read.reason}.`);
     const edit = replaceOnce(read.text, old_text, new_text);
     if (!edit.ok) return result(failedEdit(place.path, read.text, old_text, edit.reason, context));
-    await context.sandbox.writeFile(place.path, Buffer.from(edit.text));
+    const written = await context.sandbox.writeFile(place.path, Buffer.from(edit.text));
+    if (written.kind === 'refused') return result(`Not edited: ${context.mask(written.what)}.`);
     return result(`Edited ${place.path} at line ${edit.line}.`, { changed: true });
   },
 });

@@ -70,7 +70,7 @@ export function judgeCommand(command: string, policy: CommandPolicy): CommandJud
   const restricted = allow.length > 0 || policy.deny.some((pattern) => pattern.trim() !== '');
   for (const found of walk.found) {
     const reason = restricted ? objection(found, allow, policy.deny) : null;
-    if (reason !== null) return refuse(reason, sourceOf(found.words));
+    if (reason !== null) return refuse(reason, sourceOf(found.words) || command);
   }
   return {
     allowed: true,
@@ -87,7 +87,9 @@ function objection(found: Found, allow: readonly string[][], deny: readonly stri
   const denying = deny.find((pattern) => mayMeet(pattern, found.words));
   if (denying !== undefined) return `\`${source}\` meets the denied pattern \`${denying}\``;
   const allowed = allow.every((list) => list.some((pattern) => allows(pattern, found.words)));
-  if (found.unclear !== null && !(allow.length > 0 && allowed)) return `\`${source}\`: ${found.unclear}`;
+  if (found.unclear !== null && !(allow.length > 0 && allowed)) {
+    return source === '' ? found.unclear : `\`${source}\`: ${found.unclear}`;
+  }
   if (found.harmless || allowed) return null;
   const missing = allow.find((list) => !list.some((pattern) => allows(pattern, found.words))) ?? [];
   return `\`${source}\` matches none of the allowed patterns: ${missing.slice(0, 20).join(', ') || '(none)'}`;
@@ -124,12 +126,32 @@ function walkNode(node: SyntaxNode, text: string, walk: Walk): void {
     walkScript(node, text, walk, false);
     return;
   }
-  // `${x@P}` runs what the variable holds.
-  if (node.type === 'Transform') note(walk, [], 'a parameter transformation may run text that is not known');
+  const doubt = doubtAbout(node);
+  if (doubt !== null) note(walk, [], doubt);
   if (node.type === 'Command') walkCommand(node, walk);
   forEachChild(node, (child) => {
     walkNode(child, text, walk);
   });
+}
+
+/** Syntax that runs text nobody sees here, or that plain sh (dash, busybox) takes apart in another way than the parser. */
+function doubtAbout(node: SyntaxNode): string | null {
+  switch (node.type) {
+    case 'Transform':
+      return 'a parameter transformation may run text that is not known';
+    case 'ArithmeticCommand':
+      return 'sh runs what stands in `((…))`: write `$((…))` or `[ … ]`';
+    case 'TestLogical':
+      return 'sh runs what follows `&&` and `||` inside `[[…]]`: join several `[ … ]` instead';
+    case 'TestBinary':
+      return node.operator === '=~' ? 'sh reads `|` after `=~` as a pipe: use grep or case' : null;
+    case 'Redirect':
+      return node.operator.startsWith('&>') ? 'sh reads `&>` as two commands: write `>file 2>&1`' : null;
+    case 'AnsiCQuoted':
+      return node.text.includes("\\'") ? "sh ends `$'…'` at the first quote: use plain quotes" : null;
+    default:
+      return null;
+  }
 }
 
 function walkCommand(command: Command, walk: Walk): void {

@@ -9,6 +9,7 @@ import type {
   CommandResult,
   ContainerChange,
   FileRead,
+  FileWrite,
   Sandbox,
 } from '../../src/sandbox/sandbox.ts';
 
@@ -90,10 +91,15 @@ export class FolderSandbox implements Sandbox {
     };
   }
 
-  async writeFile(path: string, bytes: Uint8Array): Promise<void> {
-    const full = join(this.workdir, path);
-    await mkdir(dirname(full), { recursive: true });
-    await writeFile(full, bytes);
+  async writeFile(path: string, bytes: Uint8Array): Promise<FileWrite> {
+    const full = path.startsWith('/') ? path : join(this.workdir, path);
+    try {
+      await mkdir(dirname(full), { recursive: true });
+      await writeFile(full, bytes);
+    } catch (error) {
+      return { kind: 'refused', what: String(error) };
+    }
+    return { kind: 'written' };
   }
 
   async changes(): Promise<ContainerChange[]> {
