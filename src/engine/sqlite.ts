@@ -2,17 +2,21 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MillwrightError } from '../errors.ts';
 import type { Database, Sql, SqlValue, WakeChannel } from './database.ts';
 import { WakeListeners } from './wake-listeners.ts';
 
 /** How often a change made by another process (the command line on the same store) is looked for. */
 const otherProcessPollMs = 200;
-/** How long a statement waits for another process's transaction, the thread standing still. */
-const busyTimeoutMs = 5_000;
+/** How long a statement is tried again while another process writes, and how often. */
+const busyMs = { most: 10_000, pause: 5 };
+/** While opening there is nothing else to do: SQLite may wait by itself, the thread standing still. */
+const openTimeoutMs = 5_000;
 /** Prepared statements kept; the texts of the engine are few, lists build some of their own. */
 const maxStatements = 200;
 
+const sqliteBusy = 5;
 /** Result codes of SQLite that our own SQL would cause: error, constraint, mismatch, misuse, range. */
 const ownMistakes = new Set([1, 19, 20, 21, 25]);
 
@@ -44,17 +48,17 @@ class SqliteDatabase implements Database {
   }
 
   all<Row>(text: string, ...values: SqlValue[]): Promise<Row[]> {
-    return this.enqueue(() => this.statement(text).all(...values.map(asInteger)) as Row[]);
+    return this.enqueue(() => unlessBusy(() => this.statement(text).all(...values.map(asInteger)) as Row[]));
   }
 
   run(text: string, ...values: SqlValue[]): Promise<number> {
-    return this.enqueue(() => Number(this.statement(text).run(...values.map(asInteger)).changes));
+    return this.enqueue(() => unlessBusy(() => Number(this.statement(text).run(...values.map(asInteger)).changes)));
   }
 
   /** `claimLock` needs nothing more here: every transaction begins IMMEDIATE, so there is one writer at a time. */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.enqueue(async () => {
-      this.connection.exec('BEGIN IMMEDIATE');
+      await unlessBusy(() => this.connection.exec('BEGIN IMMEDIATE'));
       const context = { open: true };
       try {
         const result = await this.inTransaction.run(context, () => work(this.sqlInside()));
@@ -142,12 +146,32 @@ class SqliteDatabase implements Database {
 
 function openConnection(dataDir: string): DatabaseSync {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const connection = new DatabaseSync(join(dataDir, 'millwright.db'), { timeout: busyTimeoutMs });
+  const connection = new DatabaseSync(join(dataDir, 'millwright.db'), { timeout: openTimeoutMs });
   connection.exec('PRAGMA journal_mode = WAL');
   // FULL: a transaction that was acknowledged survives a power cut.
   connection.exec('PRAGMA synchronous = FULL');
   connection.exec('PRAGMA journal_size_limit = 67108864');
+  connection.exec('PRAGMA busy_timeout = 0');
   return connection;
+}
+
+/** Lets the process go on while another one writes; SQLite's own waiting would stop every run's heartbeat. */
+async function unlessBusy<T>(work: () => T): Promise<T> {
+  const deadline = performance.now() + busyMs.most;
+  while (true) {
+    try {
+      return work();
+    } catch (error) {
+      if (primaryCode(error) !== sqliteBusy || performance.now() > deadline) throw error;
+      await sleep(busyMs.pause);
+    }
+  }
+}
+
+/** Extended result codes carry the primary one in the low byte. Null for what does not come from SQLite. */
+function primaryCode(error: unknown): number | null {
+  const { code, errcode } = error as { code?: string; errcode?: number };
+  return code === 'ERR_SQLITE_ERROR' ? (errcode ?? 0) & 0xff : null;
 }
 
 /** node:sqlite binds every number as a float; whole ones go in as integers, so that sums and limits stay exact. */
@@ -165,11 +189,11 @@ function atDoor<T>(work: () => T): T {
 
 function wrapped(error: unknown): unknown {
   if (error instanceof MillwrightError || !(error instanceof Error)) return error;
-  const { code, errcode } = error as { code?: string; errcode?: number };
-  // Extended codes carry the primary one in the low byte.
-  if (code === 'ERR_SQLITE_ERROR' && !ownMistakes.has((errcode ?? 0) & 0xff)) {
+  const primary = primaryCode(error);
+  if (primary !== null && !ownMistakes.has(primary)) {
     return new MillwrightError('outside.database', { message: `the store: ${error.message}`, cause: error });
   }
+  const { code } = error as NodeJS.ErrnoException;
   // From mkdir: no permission, no space.
   if (code !== undefined && ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'ENOTDIR', 'EEXIST'].includes(code)) {
     return new MillwrightError('outside.database', { message: `the data folder: ${error.message}`, cause: error });
