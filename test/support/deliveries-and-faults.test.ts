@@ -1,5 +1,10 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { createAppAuth } from '@octokit/auth-app';
 import { Octokit } from '@octokit/rest';
 import { Webhooks } from '@octokit/webhooks';
@@ -167,6 +172,29 @@ test('faults strike as often as told, before or after the effect', async () => {
   expect(before.hits()).toBe(2);
   expect(lost).toBe(500);
   expect(comments.map(({ body }) => body)).toEqual(['c', 'd']);
+});
+
+test('a push whose answer is lost has moved the branch, and pushing again says that nothing is left to do', async () => {
+  const dir = await mkdtemp(path.join(tmpdir(), 'lost-push-'));
+  const env = { PATH: process.env.PATH, HOME: dir, GIT_CONFIG_NOSYSTEM: '1', GIT_TERMINAL_PROMPT: '0' };
+  const git = async (...args: string[]): Promise<string> =>
+    (
+      await promisify(execFile)('git', ['-c', 'user.name=T', '-c', 'user.email=t@example.org', ...args], {
+        cwd: dir,
+        env,
+      })
+    ).stdout.trim();
+  await git('clone', '--quiet', `http://x-access-token:${github.installationToken()}@${github.host}/${repo}.git`, '.');
+  await git('commit', '--quiet', '--allow-empty', '-m', 'Work');
+  github.fault({ method: 'POST', path: /git-receive-pack$/, mode: 'after', drop: true });
+
+  const lost = git('push', '--quiet', 'origin', 'HEAD:refs/heads/work');
+
+  await expect(lost).rejects.toThrow();
+  const { data } = await asInstallation().repos.getBranch({ ...at, branch: 'work' });
+  expect(data.commit.sha).toBe(await git('rev-parse', 'HEAD'));
+  await git('push', '--quiet', 'origin', 'HEAD:refs/heads/work');
+  await rm(dir, { recursive: true, force: true });
 });
 
 test('lists come in pages, issues with the pull requests among them, and unknown routes are remembered', async () => {

@@ -49,7 +49,7 @@ export type GitHubStandIn = Awaited<ReturnType<typeof startGitHub>>;
  * bare repositories only, so REST and git cannot disagree; conversations, checks and the app's own face are answered here
  * as GitHub documents them, because the emulator of npm `emulate` can add neither people nor repositories after its start,
  * lets anybody label, lists no pull requests among issues and knows neither reactions nor edits nor redelivery; it answers
- * the sign-in flow.
+ * the sign-in flow. Long because it lists what tests and the demo may use.
  */
 export async function startGitHub(options: GitHubOptions = {}) {
   const root = await mkdtemp(path.join(tmpdir(), 'github-stand-in-'));

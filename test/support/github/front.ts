@@ -4,27 +4,15 @@ import { type Identity, identify } from './auth.ts';
 import { CHECK_ROUTES } from './check-routes.ts';
 import { COMMENT_ROUTES } from './comment-routes.ts';
 import { CONTENT_ROUTES } from './content-routes.ts';
-import { type Faults, strikesAnswer, waitFor } from './faults.ts';
-import { serveGit } from './git-http.ts';
+import { type Fault, type Faults, strikesAnswer, waitFor } from './faults.ts';
+import { createGitFront, isGitPath } from './git-front.ts';
 import { GIT_ROUTES } from './git-routes.ts';
 import { answerGraphql } from './graphql.ts';
 import { ISSUE_ROUTES } from './issue-routes.ts';
 import type { OauthEmulator } from './oauth-emulator.ts';
 import { PULL_ROUTES } from './pull-routes.ts';
-import { differences, refsChanged } from './refs.ts';
-import {
-  ApiError,
-  actorOf,
-  authorise,
-  type Call,
-  findRoute,
-  granted,
-  paginate,
-  type Reply,
-  type Route,
-  visible,
-} from './router.ts';
-import { atLeast, findRepository, type Json, type Repository, roleOf } from './state.ts';
+import { ApiError, authorise, type Call, findRoute, notFound, paginate, type Reply, type Route } from './router.ts';
+import type { Json } from './state.ts';
 import type { World } from './world.ts';
 
 const ROUTES: Route[] = [
@@ -37,8 +25,7 @@ const ROUTES: Route[] = [
   ...GIT_ROUTES,
 ];
 /** What the emulator answers alone. */
-const EMULATED = /^\/login\/oauth\/|^(\/api\/v3)?\/(meta|rate_limit|zen|versions|emojis|octocat)$/;
-const GIT_PATH = /^\/([^/]+)\/([^/]+?)(?:\.git)?\/(info\/refs|git-upload-pack|git-receive-pack)$/;
+const EMULATED = /^\/login\/oauth\/|^\/(meta|rate_limit|zen|versions|emojis|octocat)$/;
 
 export interface RequestRecord {
   method: string;
@@ -64,129 +51,41 @@ interface Parts {
   projectRoot: string;
 }
 
+/** One request on its way to an answer. */
+interface Visit {
+  request: IncomingMessage;
+  response: ServerResponse;
+  url: URL;
+  /** Without `/api/v3`. */
+  path: string;
+  identity: Identity;
+  record: RequestRecord;
+}
+
 /** The one HTTP server: REST, GraphQL, git and the sign-in pages. */
 export function createFront(parts: Parts): Front {
-  const { world, faults } = parts;
   const log: RequestRecord[] = [];
   const unhandled: string[] = [];
-  const pushes = new Map<Repository, Promise<unknown>>();
+  const git = createGitFront(parts.world, parts.projectRoot);
+
+  /** `unheard`: the call takes effect and nobody hears of it. */
+  const perform = async (visit: Visit, unheard: boolean): Promise<void> => {
+    if (isGitPath(visit.url.pathname)) return git({ ...visit, unheard });
+    const raw = await readBody(visit.request);
+    if (EMULATED.test(visit.path)) return unheard ? undefined : parts.oauth.serve(visit.request, visit.response, raw);
+    const reply = await reach(parts.world, visit, parseBody(raw), unhandled).catch(errorReply);
+    if (!unheard) send(visit.response, reply);
+  };
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = new URL(request.url ?? '/', world.state.origin);
-    const path = url.pathname.replace(/^\/api\/v3(?=\/|$)/, '') || '/';
-    const identity = identify(world.state, request.headers.authorization);
-    const record: RequestRecord = {
-      method: request.method ?? 'GET',
-      path: `${path}${url.search}`,
-      token: identity.kind,
-      status: 0,
-      body: {},
-      atMs: Date.now(),
-    };
-    log.push(record);
-    response.on('close', () => {
-      record.status = response.headersSent ? response.statusCode : 0;
-    });
-    const fault = faults.strike(record.method, record.path);
-    if (fault) {
-      await waitFor(fault);
-      if (strikesAnswer(fault)) {
-        if (fault.mode === 'after') {
-          await perform(request, null, url, path, identity, record);
-        } else request.resume();
-        if (fault.drop) return void response.destroy();
-        const body = JSON.stringify(fault.body ?? { message: `fault ${fault.status}` });
-        return void response
-          .writeHead(fault.status ?? 500, { 'content-type': 'application/json', ...fault.headers })
-          .end(body);
-      }
-    }
-    await perform(request, response, url, path, identity, record);
-  };
-
-  /** `response` null: the call takes effect and nobody hears of it. */
-  const perform = async (
-    request: IncomingMessage,
-    response: ServerResponse | null,
-    url: URL,
-    path: string,
-    identity: Identity,
-    record: RequestRecord,
-  ): Promise<void> => {
-    const git = GIT_PATH.exec(url.pathname);
-    if (git && response) return gitAnswer(request, response, url, git, identity);
-    const raw = await readBody(request);
-    if (EMULATED.test(url.pathname) && response) return parts.oauth.serve(request, response, raw);
-    const body = parseBody(raw);
-    record.body = body;
-    const call: Call = {
-      world,
-      state: world.state,
-      identity,
-      params: {},
-      query: url.searchParams,
-      body,
-      headers: flat(request),
-    };
-    const reply = await reach(call, record, path, url).catch(errorReply);
-    if (response) send(response, reply);
-  };
-
-  const reach = async (call: Call, record: RequestRecord, path: string, url: URL): Promise<Reply> => {
-    if (path === '/api/graphql' || path === '/graphql') {
-      const { body, unknownFields } = await answerGraphql(call);
-      for (const field of unknownFields) unhandled.push(`POST /api/graphql ${field}`);
-      return { status: 200, body };
-    }
-    const found = findRoute(ROUTES, record.method, path);
-    if (!found) {
-      unhandled.push(`${record.method} ${record.path}`);
-      return {
-        status: 404,
-        body: { message: 'Not Found', documentation_url: 'https://docs.github.com/rest', status: '404' },
-      };
-    }
-    const allowed = authorise({ ...call, params: found.params }, found.route.need);
-    return paginate(await found.route.handle(allowed), url);
-  };
-
-  const gitAnswer = async (
-    request: IncomingMessage,
-    response: ServerResponse,
-    url: URL,
-    match: RegExpExecArray,
-    identity: Identity,
-  ): Promise<void> => {
-    const [, owner = '', name = '', service = ''] = match;
-    const repository = findRepository(world.state, `${owner}/${name}`);
-    const writing = service === 'git-receive-pack' || url.searchParams.get('service') === 'git-receive-pack';
-    const refusal = refuseGit(world, repository, identity, writing);
-    if (refusal || !repository) {
-      request.resume();
-      const [status, message] = refusal ?? [404, 'Repository not found.'];
-      const challenge: Record<string, string> = status === 401 ? { 'www-authenticate': 'Basic realm="GitHub"' } : {};
-      return void response.writeHead(status, { 'content-type': 'text/plain', ...challenge }).end(`${message}\n`);
-    }
-    const actor = actorOf(world.state, identity);
-    const serve = async (before: Map<string, string> | null): Promise<void> =>
-      serveGit(request, response, {
-        projectRoot: parts.projectRoot,
-        pathInfo: `/${repository.fullName}.git/${service}`,
-        query: url.search.slice(1),
-        user: actor.login,
-        workflows: identity.kind !== 'installation' || granted(identity.permissions, 'workflows:write'),
-        finished: async () => {
-          if (before) await refsChanged(world, repository, actor, differences(before, await repository.git.refs()));
-        },
-      });
-    if (service !== 'git-receive-pack') return serve(null);
-    // One push after the other: each compares the refs before with those after.
-    const turn = (pushes.get(repository) ?? Promise.resolve()).then(async () => serve(await repository.git.refs()));
-    pushes.set(
-      repository,
-      turn.catch(() => undefined),
-    );
-    return turn;
+    const visit = receive(parts.world, request, response);
+    log.push(visit.record);
+    const fault = parts.faults.strike(visit.record.method, visit.record.path);
+    if (fault) await waitFor(fault);
+    if (!fault || !strikesAnswer(fault)) return perform(visit, false);
+    if (fault.mode === 'after') await perform(visit, true);
+    else request.resume();
+    strike(fault, response);
   };
 
   const server = createServer((request, response) => {
@@ -206,29 +105,48 @@ export function createFront(parts: Parts): Front {
   };
 }
 
-/** 401 asks git for credentials; whoever may not see the repository learns nothing of it. */
-function refuseGit(
-  world: World,
-  repository: Repository | undefined,
-  identity: Identity,
-  writing: boolean,
-): [number, string] | null {
-  if (identity.kind === 'none' && (writing || !repository || repository.private))
-    return [401, 'Authentication required'];
-  if (identity.kind === 'invalid' || identity.kind === 'app') return [401, 'Invalid username or token.'];
-  if (!repository || !visible(world.state, identity, repository)) return [404, 'Repository not found.'];
-  const denied: [number, string] = [403, `Write access to repository not granted.`];
-  if (identity.kind === 'installation') {
-    const reaches = identity.reaches(repository);
-    if (!reaches && (repository.private || writing))
-      return [writing && !repository.private ? 403 : 404, 'Repository not found.'];
-    if (reaches && repository.private && !granted(identity.permissions, 'contents:read')) return denied;
-    if (writing && !granted(identity.permissions, 'contents:write')) return denied;
+function receive(world: World, request: IncomingMessage, response: ServerResponse): Visit {
+  const url = new URL(request.url ?? '/', world.state.origin);
+  const path = url.pathname.replace(/^\/api\/v3(?=\/|$)/, '') || '/';
+  const identity = identify(world.state, request.headers.authorization);
+  const record: RequestRecord = {
+    method: request.method ?? 'GET',
+    path: `${path}${url.search}`,
+    token: identity.kind,
+    status: 0,
+    body: {},
+    atMs: Date.now(),
+  };
+  response.on('close', () => {
+    record.status = response.headersSent ? response.statusCode : 0;
+  });
+  return { request, response, url, path, identity, record };
+}
+
+function strike(fault: Fault, response: ServerResponse): void {
+  if (fault.drop) return void response.destroy();
+  const body = JSON.stringify(fault.body ?? { message: `fault ${fault.status}` });
+  response.writeHead(fault.status ?? 500, { 'content-type': 'application/json', ...fault.headers }).end(body);
+}
+
+/** Finds the route, checks the caller and answers; what is not known is remembered in `unhandled`. */
+async function reach(world: World, visit: Visit, body: Json, unhandled: string[]): Promise<Reply> {
+  const { url, path, identity, record } = visit;
+  record.body = body;
+  const common = { world, state: world.state, identity, query: url.searchParams, body };
+  const call: Call = { ...common, params: {}, headers: flat(visit.request) };
+  if (path === '/api/graphql' || path === '/graphql') {
+    const answer = await answerGraphql(call);
+    for (const field of answer.unknownFields) unhandled.push(`POST /api/graphql ${field}`);
+    return { status: 200, body: answer.body };
   }
-  if (identity.kind === 'user' && writing && !atLeast(roleOf(world.state, repository, identity.login), 'write'))
-    return denied;
-  if (writing && repository.archived) return [403, 'This repository was archived so it is read-only.'];
-  return null;
+  const found = findRoute(ROUTES, record.method, path);
+  if (!found) {
+    unhandled.push(`${record.method} ${record.path}`);
+    throw notFound();
+  }
+  const allowed = authorise({ ...call, params: found.params }, found.route.need);
+  return paginate(await found.route.handle(allowed), url);
 }
 
 function errorReply(error: unknown): Reply {

@@ -12,6 +12,8 @@ export interface GitRequest {
   workflows: boolean;
   /** Runs after git has ended and before the client is told so: whoever sees the push succeed sees its effects. */
   finished: () => Promise<void>;
+  /** Whether the answer is kept back: git does its work and the client hears nothing of it. */
+  unheard: boolean;
 }
 
 /** Answers one smart-HTTP request by `git http-backend` (CGI). */
@@ -42,6 +44,7 @@ export function serveGit(request: IncomingMessage, response: ServerResponse, opt
   return new Promise((resolve, reject) => {
     let head: Buffer | null = Buffer.alloc(0);
     child.stdout.on('data', (chunk: Buffer) => {
+      if (options.unheard) return;
       if (head === null) {
         if (!response.write(chunk)) {
           child.stdout.pause();
@@ -59,8 +62,10 @@ export function serveGit(request: IncomingMessage, response: ServerResponse, opt
     child.on('error', reject);
     child.on('close', () => {
       options.finished().then(() => {
-        if (!response.headersSent) response.writeHead(500);
-        response.end();
+        if (!options.unheard) {
+          if (!response.headersSent) response.writeHead(500);
+          response.end();
+        }
         resolve();
       }, reject);
     });

@@ -50,7 +50,7 @@ export function createOauthEmulator(state: State, oauthApp: OauthApp | null): Oa
         const value = request.headers[name];
         if (typeof value === 'string') headers.set(name, value);
       }
-      const answer = await fetch(`${emulator.url}${request.url}`, {
+      const answer = await fetch(`${emulator.url}${request.url?.replace(/^\/api\/v3/, '')}`, {
         method: request.method ?? 'GET',
         headers,
         redirect: 'manual',

@@ -53,7 +53,10 @@ async function folder(dir: string): Promise<Files> {
   return files;
 }
 
-/** What people (and other apps) do, each with the webhook that GitHub sends of it; resolves when it has been delivered. */
+/**
+ * What people (and other apps) do, each with the webhook that GitHub sends of it; resolves when it has been delivered.
+ * Long because it is a list: one short verb after the other over the same three look-ups.
+ */
 export function createPeople(world: World, projectRoot: string) {
   const { state } = world;
   const as = (login: string): Actor => ({ login: account(state, login).login, viaApp: false });

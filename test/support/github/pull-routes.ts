@@ -103,9 +103,23 @@ const pullRoutes: Route[] = [
     });
     return created(await pullShape(call.state, call.repository, issue));
   }),
-  route('GET', at('/pulls/:number'), SEE, async (call) =>
-    ok(await pullShape(call.state, call.repository, pullOf(call))),
-  ),
+  route('GET', at('/pulls/:number'), SEE, async (call) => {
+    const { pull, ...issue } = pullOf(call);
+    const from = `${pull.baseSha}...${pull.headSha}`;
+    if (call.headers.accept?.includes('diff'))
+      return { status: 200, raw: await call.repository.git.git(['diff', from]) };
+    return ok(await pullShape(call.state, call.repository, { ...issue, pull }));
+  }),
+  route('GET', at('/commits/:sha/pulls'), SEE, async (call) => {
+    const holds = async ({ pull }: PullIssue): Promise<boolean> => {
+      const commits = await call.repository.git.commitsBetween(pull.baseSha, pull.headSha);
+      return commits.includes(call.params.sha ?? '') || pull.mergeCommitSha === call.params.sha;
+    };
+    const known = pullRequests(call.repository);
+    const fits = await Promise.all(known.map(holds));
+    const found = known.filter((_, index) => fits[index]);
+    return list(found.map((issue) => pullListShape(call.state, call.repository, issue)));
+  }),
   route('PATCH', at('/pulls/:number'), WRITE, patchPull),
   route('GET', at('/pulls/:number/merge'), SEE, (call) => {
     if (pullOf(call).pull.mergedAt === null) throw notFound();
