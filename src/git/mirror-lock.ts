@@ -20,8 +20,7 @@ export async function withMirrorLock<T>(
   const tail = before.then(() => mine);
   queues.set(path, tail);
   try {
-    await before;
-    signal?.throwIfAborted();
+    await orAbort(before, signal);
     return await lockedByFile(path, signal, work);
   } finally {
     leave();
@@ -33,7 +32,7 @@ async function lockedByFile<T>(path: string, signal: AbortSignal | undefined, wo
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
     for (let pauseMs = 5; !tryLock(database); pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-      await sleep(pauseMs, undefined, signal ? { signal } : {});
+      await orAbort(sleep(pauseMs), signal);
     }
     return await work();
   } finally {
@@ -48,5 +47,19 @@ function tryLock(database: DatabaseSync): boolean {
   } catch (error) {
     if ((error as { errcode?: number }).errcode === sqliteBusy) return false;
     throw error;
+  }
+}
+
+/** Waits, but no longer than until the signal aborts; then rejects with its reason. */
+async function orAbort(waited: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return await waited;
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await Promise.race([waited, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
