@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { standardCheckKinds, standardCheckLabels } from '../../src/contract/contract.ts';
+import { sections } from '../../src/contract/fields.ts';
+
+interface FormElement {
+  type: string;
+  id?: string;
+  attributes: { label?: string; value?: string };
+  validations?: { required: boolean };
+}
+
+const form = parse(readFileSync('.github/ISSUE_TEMPLATE/agent-task.yml', 'utf8')) as {
+  name: string;
+  description: string;
+  labels?: unknown;
+  body: FormElement[];
+};
+const inputs = form.body.filter((element) => element.type !== 'markdown');
+
+describe('the issue form', () => {
+  it('asks for every field of the contract, by the label that the parser knows', () => {
+    const labels = inputs.map((input) => input.attributes.label);
+
+    const fields = sections.flatMap((section) => section.fields.map((field) => field.label));
+    const checks = standardCheckKinds.map((kind) => standardCheckLabels[kind]);
+    expect(labels.toSorted()).toEqual([...fields, ...checks].toSorted());
+  });
+
+  it('insists on the goal and the acceptance criteria only: the rest may come from the repository file', () => {
+    const required = inputs.filter((input) => input.validations?.required).map((input) => input.attributes.label);
+
+    expect(required).toEqual(['Goal', 'Acceptance criteria']);
+  });
+
+  it('puts no label on an issue, because GitHub would do so whoever opens it', () => {
+    expect(form.labels).toBeUndefined();
+  });
+
+  it('is what GitHub accepts: known elements, unique ids, a name and a description', () => {
+    const ids = inputs.map((input) => input.id);
+
+    expect(new Set(form.body.map((element) => element.type))).toEqual(new Set(['markdown', 'textarea', 'input']));
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids.every((id) => /^[a-zA-Z0-9_-]+$/.test(id ?? ''))).toBe(true);
+    expect(form.name && form.description).toBeTruthy();
+  });
+});
