@@ -30,7 +30,7 @@ import type { World } from './world.ts';
 
 export interface NewRepository {
   files?: Files;
-  /** A folder whose files are committed instead of `files`. */
+  /** A folder whose files are committed, with `files` on top. */
   dir?: string;
   /** Private by default: then every call has to prove its access. */
   private?: boolean;
@@ -116,7 +116,8 @@ export function createPeople(world: World, projectRoot: string) {
         },
         ...{ events: [], checkSuites: new Map(), checkRuns: new Map(), statuses: [], verified: new Set() },
       };
-      const files = input.dir ? await folder(input.dir) : (input.files ?? { 'README.md': `# ${name}\n` });
+      const given = input.dir ? await folder(input.dir) : input.files ? {} : { 'README.md': `# ${name}\n` };
+      const files = { ...given, ...input.files };
       const tree = await git.writeTree(null, files);
       const commit = await git.writeCommit({
         tree,
