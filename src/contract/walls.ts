@@ -25,7 +25,7 @@ export const wallCheck = z.object({
   /** Null unless `state` is `run`. */
   command: z.string().nullable(),
   timeoutMs: z.number().int().positive(),
-  /** The contract may skip it, and its failure is the reviewer's to judge. */
+  /** The contract may skip it. Whether it passes counts like any other. */
   optional: z.boolean(),
   /** Path or glob of a JUnit XML file that the command writes, relative to the work tree. */
   report: z.string().nullable(),

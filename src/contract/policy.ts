@@ -1,0 +1,226 @@
+import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { checkKind } from './fields.ts';
+import { operatorKeys, type PolicyLayer, policySchema } from './policy-schema.ts';
+import type { Layer } from './walls.ts';
+
+export { type PolicyLayer, policySchema };
+
+/** One error of a policy file. */
+export interface PolicyProblem {
+  file: string;
+  /** 1-based. */
+  line: number | null;
+  /** Dotted, such as `limits.memory`; empty for the file as a whole. */
+  key: string;
+  /** What may stand there. */
+  expected: string;
+  /** What is wrong and what to do, one or two sentences. */
+  message: string;
+}
+
+type PolicyResult = { policy: PolicyLayer } | { problems: PolicyProblem[] };
+
+/** More than any policy needs: a bound on what a repository can make the app read. */
+const maxFileChars = 200_000;
+const maxProblems = 20;
+
+interface Source {
+  file: string;
+  document: Document;
+  counter: LineCounter;
+}
+
+/** Reads one policy file. Errors are answers, each with file, line and key; never throws. */
+export function parsePolicyFile(text: string, fileName: string, layer: Exclude<Layer, 'contract'>): PolicyResult {
+  if (text.length > maxFileChars)
+    return fileProblem(fileName, null, `It is longer than ${maxFileChars} characters: shorten it.`);
+  const counter = new LineCounter();
+  const document = parseDocument(text, { lineCounter: counter, version: '1.2', schema: 'core', merge: false });
+  if (document.errors.length > 0) {
+    const problems = document.errors.map(({ message, linePos }) =>
+      yamlProblem(fileName, linePos?.[0].line ?? null, message),
+    );
+    return { problems: problems.slice(0, maxProblems) };
+  }
+  const source = { file: fileName, document, counter };
+  const value = plainValue(document);
+  if (value === undefined) return fileProblem(fileName, null, 'It uses too many YAML aliases: write the values out.');
+  const parsed = policySchema.safeParse(value ?? {});
+  const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => issueProblems(source, issue, []));
+  if (layer !== 'operator') problems.push(...operatorOnly(source, layer));
+  problems.push(...doubledChecks(source, parsed.success ? parsed.data : {}));
+  if (problems.length > 0) return { problems: sortByLine(problems).slice(0, maxProblems) };
+  return parsed.success ? { policy: withPlainKinds(parsed.data) } : fileProblem(fileName, null, 'It cannot be read.');
+}
+
+function fileProblem(file: string, line: number | null, message: string): { problems: PolicyProblem[] } {
+  return { problems: [{ file, line, key: '', expected: 'a policy in YAML', message }] };
+}
+
+function yamlProblem(file: string, line: number | null, message: string): PolicyProblem {
+  const first = message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/u, '') ?? '';
+  return { file, line, key: '', expected: 'valid YAML, each key once', message: `${first}.`.replace(/\.\.$/u, '.') };
+}
+
+/** The document as plain data, or undefined when its aliases would unfold into too much. */
+function plainValue(document: Document): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 }) as unknown;
+  } catch (error) {
+    // The only thing that toJS throws for a document without errors.
+    if (error instanceof ReferenceError) return undefined;
+    throw error;
+  }
+}
+
+function issueProblems(source: Source, issue: z.core.$ZodIssue, under: readonly PropertyKey[]): PolicyProblem[] {
+  const path = [...under, ...issue.path];
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(source, [...path, key]));
+  if (issue.code === 'invalid_union') {
+    // The form whose errors lie deepest is the one that was meant.
+    const depth = (issues: readonly z.core.$ZodIssue[]) =>
+      Math.max(0, ...issues.map(({ path: inner }) => inner.length));
+    const nested = issue.errors.filter((issues) =>
+      issues.some((each) => each.path.length > 0 || each.code === 'unrecognized_keys'),
+    );
+    const meant = nested.toSorted((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
+    if (meant) return meant.flatMap((each) => issueProblems(source, each, path));
+  }
+  const key = dotted(path);
+  const nothing =
+    source.document.getIn(path) === null ? ' Nothing is written there: give a value or drop the key.' : '';
+  const message = `\`${key || source.file}\` must be ${issue.message}.${nothing}`;
+  return [{ file: source.file, line: lineOf(source, path), key, expected: issue.message, message }];
+}
+
+function unknownKey(source: Source, path: readonly PropertyKey[]): PolicyProblem {
+  const known = knownKeys(path.slice(0, -1));
+  const name = String(path.at(-1));
+  const near = known.find((each) => looksAlike(each, name));
+  const advice = near ? `Did you mean \`${near}\`?` : 'Drop it, or see docs/policy.md for what may stand here.';
+  const expected = known.length > 0 ? `one of ${known.join(', ')}` : 'a key of docs/policy.md';
+  const message = `\`${dotted(path)}\` is no key of the policy. ${advice}`;
+  return { file: source.file, line: lineOf(source, path), key: dotted(path), expected, message };
+}
+
+/** The keys that the schema has at a path, for advice. */
+function knownKeys(path: readonly PropertyKey[]): string[] {
+  let schema: unknown = policySchema;
+  for (const part of path) {
+    schema = unwrap(schema);
+    schema = typeof part === 'number' ? shapeOf(schema).element : shapeOf(schema).shape?.[String(part)];
+  }
+  return Object.keys(shapeOf(unwrap(schema)).shape ?? {});
+}
+
+interface Shape {
+  shape?: Record<string, unknown>;
+  element?: unknown;
+  unwrap?: () => unknown;
+}
+
+function shapeOf(schema: unknown): Shape {
+  return (schema ?? {}) as Shape;
+}
+
+function unwrap(schema: unknown): unknown {
+  const { unwrap: inner, element } = shapeOf(schema);
+  return typeof inner === 'function' && element === undefined ? shapeOf(schema).unwrap?.() : schema;
+}
+
+/** Same letters but for case and separators, or one letter more, less or other. */
+function looksAlike(known: string, written: string): boolean {
+  const plain = (text: string) => text.toLowerCase().replace(/[^a-z]/gu, '');
+  const [a, b] = [plain(known), plain(written)];
+  if (a === b || `${a}s` === b || a === `${b}s`) return true;
+  if (Math.abs(a.length - b.length) > 1 || a.length < 4) return false;
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  return a.slice(at + 1) === b.slice(at + 1) || a.slice(at) === b.slice(at + 1) || a.slice(at + 1) === b.slice(at);
+}
+
+function operatorOnly(source: Source, layer: Layer): PolicyProblem[] {
+  const where = layer === 'organization' ? 'the organisation’s file' : 'the repository’s file';
+  const set = operatorKeys.map((key) => key.split('.')).filter((path) => source.document.hasIn(path));
+  const servers = source.document.get('mcp');
+  const names = isMap(servers) ? servers.items.map(({ key }) => (isScalar(key) ? String(key.value) : '')) : [];
+  for (const name of names) {
+    for (const part of ['url', 'headers', 'tools'])
+      if (source.document.hasIn(['mcp', name, part])) set.push(['mcp', name, part]);
+  }
+  return set.map((path) => ({
+    file: source.file,
+    line: lineOf(source, path),
+    key: dotted(path),
+    expected: 'nothing: only the operator ceiling has this key',
+    message: `\`${dotted(path)}\` may only stand in the operator ceiling: drop it from ${where}, or ask the operator.`,
+  }));
+}
+
+/** `test` and `unit` are one kind: both at once would leave open which counts. */
+function doubledChecks(source: Source, policy: PolicyLayer): PolicyProblem[] {
+  const seen = new Map<string, string>();
+  const problems: PolicyProblem[] = [];
+  for (const key of Object.keys(policy.checks ?? {})) {
+    const kind = checkKind(key) ?? key;
+    const first = seen.get(kind);
+    if (first === undefined) seen.set(kind, key);
+    else {
+      const message = `\`checks.${key}\` and \`checks.${first}\` are the same kind, \`${kind}\`: keep one, or give one another name.`;
+      problems.push({
+        file: source.file,
+        line: lineOf(source, ['checks', key]),
+        key: `checks.${key}`,
+        expected: 'each kind once',
+        message,
+      });
+    }
+  }
+  return problems;
+}
+
+function withPlainKinds(policy: PolicyLayer): PolicyLayer {
+  const plain = (layer: Pick<PolicyLayer, 'checks'>) =>
+    layer.checks && {
+      checks: Object.fromEntries(Object.entries(layer.checks).map(([key, check]) => [checkKind(key) ?? key, check])),
+    };
+  return {
+    ...policy,
+    ...plain(policy),
+    ...(policy.for && { for: policy.for.map((entry) => ({ ...entry, ...plain(entry) })) }),
+  };
+}
+
+function lineOf({ document, counter }: Source, path: readonly PropertyKey[]): number | null {
+  for (let length = path.length; length >= 0; length--) {
+    const start = startOf(document, path.slice(0, length));
+    if (start !== null) return counter.linePos(start).line;
+  }
+  return null;
+}
+
+/** Offset of the key (or list item) at a path: the value may be missing, or on a later line. */
+function startOf(document: Document, path: readonly PropertyKey[]): number | null {
+  if (path.length === 0) return document.contents?.range?.[0] ?? null;
+  const parent = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
+  const last = path.at(-1);
+  const pair = isMap(parent)
+    ? parent.items.find(({ key }) => isScalar(key) && String(key.value) === String(last))
+    : undefined;
+  if (isPair(pair) && isScalar(pair.key)) return pair.key.range?.[0] ?? null;
+  const node = document.getIn(path, true);
+  return isNode(node) ? (node.range?.[0] ?? null) : null;
+}
+
+function dotted(path: readonly PropertyKey[]): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : String(part)))
+    .join('.')
+    .replaceAll('.[', '[');
+}
+
+function sortByLine(problems: readonly PolicyProblem[]): PolicyProblem[] {
+  const unique = new Map(problems.toReversed().map((problem) => [problem.key, problem]));
+  return [...unique.values()].sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
+}
