@@ -69,17 +69,20 @@ function countProblem({ writes, gone, odd }: PatchFacts, { maxFiles }: PatchRule
 }
 
 /** What is neither file nor link cannot be kept. Harmless left-overs are dropped and told; anything else has to be mended. */
-function oddProblems(base: PatchBase, { odd, gone }: PatchFacts, notes: string[]): Rejection[] {
+function oddProblems(base: PatchBase, { odd, writes }: PatchFacts, notes: string[]): Rejection[] {
+  if (odd.length === 0) return [];
+  const taken = new Set(base.entries.keys());
+  for (const path of [...base.entries.keys(), ...writes.map((write) => write.path)]) {
+    for (const parent of parentsOf(path)) taken.add(parent);
+  }
   return odd.flatMap(({ path, what }) => {
-    const replaces = base.entries.has(path) || [...gone].some((file) => file.startsWith(`${path}/`));
-    if (droppedOddities.test(what) && !replaces) {
-      notes.push(`${JSON.stringify(path)}: left out (${what})`);
-      return [];
+    if (taken.has(path)) {
+      const reason = `something that is no file stands where files belong (${what}); remove it and put them back`;
+      return [{ path, reason }];
     }
-    const reason = replaces
-      ? `something that is no file stands where the base has files (${what}); put them back or delete it`
-      : what;
-    return [{ path, reason }];
+    if (!droppedOddities.test(what)) return [{ path, reason: what }];
+    notes.push(`${JSON.stringify(path)}: left out (${what})`);
+    return [];
   });
 }
 

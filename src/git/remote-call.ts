@@ -6,10 +6,23 @@ import { type RemoteAddress, readAddress } from './remote-address.ts';
 /** Runs in `sh`, a constant: git asks it for the password after a 401, and it answers from its environment. */
 const credentialHelper = `!f() { test "$1" = get && printf 'username=x-access-token\\npassword=%s\\n' "$MILLWRIGHT_GIT_TOKEN"; }; f`;
 
-/** On a local repository our walls have to be repeated: git clears the settings of the other side. Constants, run by `sh`. */
+/**
+ * On a local repository our walls have to be repeated, since git clears the settings of the other side: no hook, no command of
+ * its settings, no checkout. Constants, run by `sh`. The folder was named by whoever runs the app, so its owner does not matter.
+ */
+const localWalls = [
+  'safe.directory=*',
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  'core.alternateRefsCommand=true',
+  'receive.denyCurrentBranch=refuse',
+  'receive.autogc=false',
+]
+  .map((setting) => `-c '${setting}'`)
+  .join(' ');
 export const localPrograms = {
-  uploadPack: `--upload-pack=git -c 'safe.directory=*' -c core.hooksPath=/dev/null upload-pack`,
-  receivePack: `--receive-pack=git -c 'safe.directory=*' -c core.hooksPath=/dev/null -c core.fsmonitor=false -c receive.autogc=false -c gc.auto=0 receive-pack`,
+  uploadPack: `--upload-pack=git ${localWalls} upload-pack`,
+  receivePack: `--receive-pack=git ${localWalls} receive-pack`,
 };
 
 /**
