@@ -263,5 +263,3 @@ export function createPeople(world: World, projectRoot: string) {
     },
   };
 }
-
-export type People = ReturnType<typeof createPeople>;
