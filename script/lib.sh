@@ -5,10 +5,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 ROOT=$PWD
 CACHE=$ROOT/.cache
+LOG=$CACHE/log
 TOOLCHAIN=$CACHE/toolchain
 NPM_VERSION=11.19.1
 SANDBOX_IMAGE=millwright/sandbox
 BASE_IMAGE=millwright/base:bookworm
+mkdir -p "$LOG"
 
 say() { printf 'millwright: %s\n' "$*" >&2; }
 fail() {
@@ -16,6 +18,24 @@ fail() {
   exit 1
 }
 has() { command -v "$1" >/dev/null 2>&1; }
+with_timeout() { if has timeout; then timeout "$@"; else "${@:2}"; fi; }
+
+os_id() { (. /etc/os-release 2>/dev/null && printf '%s %s' "${ID:-}" "${ID_LIKE:-}") || true; }
+can_install() { [ "$(id -u)" = 0 ] && has apt-get && [[ " $(os_id) " == *" debian "* || " $(os_id) " == *" ubuntu "* ]]; }
+
+apt_install() {
+  say "installing $*"
+  export DEBIAN_FRONTEND=noninteractive
+  if ! apt-get install -y --no-install-recommends "$@" >"$LOG/apt.log" 2>&1; then
+    # Package lists are missing or older than the mirror.
+    apt-get update >>"$LOG/apt.log" 2>&1 || true
+    apt-get install -y --no-install-recommends "$@" >>"$LOG/apt.log" 2>&1 || {
+      tail -n 20 "$LOG/apt.log" >&2
+      fail "apt-get could not install $* (log: $LOG/apt.log)"
+    }
+  fi
+}
+
 
 node_major() {
   local version
