@@ -1,97 +1,29 @@
 import { z } from 'zod';
 import { defaultCompanions, defaultConcurrency, defaultImage, defaultLimits, defaultRoles } from './defaults.ts';
-import { globProblem, plainGlob } from './glob.ts';
-import { durationPattern, parseDuration, parseSize, sizePattern } from './units.ts';
-import { readHost } from './values.ts';
-import { roles } from './walls.ts';
-
-/** Expected by a key, in words: shown in errors. Zod's own texts speak of types, not of what to write. */
-const text = (expected: string) => z.string({ error: expected }).trim().min(1, expected);
-const list = <Item extends z.ZodType>(item: Item, expected: string) =>
-  z.array(item, { error: `${expected}, as a list` }).max(500);
-
-const glob = text('a path or glob')
-  .refine((value) => globProblem(value) === null, {
-    error: (issue) => `a path or glob inside the repository; this one ${globProblem(String(issue.input))}`,
-  })
-  .transform(plainGlob);
-const globs = list(glob, 'paths or globs');
-const pattern = text('a command pattern such as `npm test *`').max(500);
-const host = text('`host:port`')
-  .refine((value) => readHost(value) !== null, {
-    error: '`host:port` with a host name, such as `registry.example.org:443`',
-  })
-  .transform((value) => readHost(value) ?? value);
-const cidr = text('a CIDR range').regex(/^[0-9a-f:.]+\/\d{1,3}$/iu, 'a CIDR range such as `10.1.0.0/16`');
-const secretName = text('the name of a secret').regex(
-  /^[A-Za-z_][A-Za-z0-9_]{0,63}$/u,
-  'a name such as `STAGING_TOKEN`: letters, digits and `_`',
-);
-const size = z
-  .string({ error: 'a size such as `256m` or `2g`' })
-  .regex(sizePattern, 'a size such as `256m` or `2g`')
-  .refine((value) => parseSize(value) !== null, 'a size above zero, such as `256m` or `2g`')
-  .transform((value) => parseSize(value) ?? 0);
-const duration = z
-  .string({ error: 'a duration such as `90s`, `10m` or `2h`' })
-  .regex(durationPattern, 'a duration such as `90s`, `10m` or `2h`')
-  .refine((value) => parseDuration(value) !== null, 'a duration above zero, such as `90s`, `10m` or `2h`')
-  .transform((value) => parseDuration(value) ?? 0);
-const whole = z.int({ error: 'a whole number above zero' }).positive('a whole number above zero');
-const positive = z.number({ error: 'a number above zero' }).positive('a number above zero');
-const dollars = z.number({ error: 'US dollars, such as `3` or `2.5`' }).nonnegative('US dollars, such as `3` or `2.5`');
-const role = z.enum(roles, { error: `one of ${roles.join(', ')}` });
-const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
-  z.enum(values, { error: `one of ${values.join(', ')}` });
-const truth = z.boolean({ error: '`true` or `false`' });
-const access = oneOf(['read-only', 'mutating']);
-const toolName = z.string().regex(/^[\w.:/-]{1,100}$/u, 'the name of a tool');
-const tools = z.union([list(toolName, 'names of tools'), z.record(toolName, access)], {
-  error: 'names of tools as a list, or `name: read-only` and `name: mutating`',
-});
-
-const mcpServer = z.strictObject({
-  url: z
-    .url({ protocol: /^https?$/u, error: 'the address of the server, such as `https://docs.example.org/mcp`' })
-    .describe('Operator only. Address of the server.'),
-  headers: z
-    .record(z.string(), z.string())
-    .optional()
-    .describe('Operator only. Headers of each request. A `$` and a name in braces stand for the value of `MILLWRIGHT_SECRET_<NAME>`.'),
+import {
+  check,
+  cidr,
+  dollars,
+  duration,
+  globs,
+  host,
+  kind,
+  known,
+  list,
+  mcpServer,
+  oneOf,
+  pattern,
+  positive,
+  price,
+  role,
+  secretName,
+  size,
+  stageModel,
+  text,
   tools,
-});
-
-const check = z.strictObject({
-  command: text('a command').describe('Its exit code is the verdict.'),
-  timeout: duration.optional().describe('At most this long; without it, `limits.check_timeout`.'),
-  optional: truth.optional().describe('A contract may skip it.'),
-  report: glob.optional().describe('JUnit XML that the command writes: results are then compared test by test.'),
-});
-
-const kind = z
-  .string()
-  .regex(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/u, 'the kind of a check in small letters, such as `unit` or `migration`')
-  .max(40);
-
-const stageModel = z.strictObject({
-  name: text('the name of a model').optional(),
-  effort: text('an effort such as `low`').optional(),
-});
-
-const price = z.strictObject({
-  input: dollars.describe('US dollars per million input tokens.'),
-  output: dollars.describe('US dollars per million output tokens.'),
-  cached_input: dollars
-    .optional()
-    .describe('US dollars per million input tokens that the provider had cached; without it, as `input`.'),
-});
-
-const known = <Schema extends z.ZodType>(schema: Schema, description: string, fallback?: unknown, example?: unknown) =>
-  schema.optional().meta({
-    description,
-    ...(fallback === undefined ? {} : { default: fallback }),
-    ...(example === undefined ? {} : { examples: [example] }),
-  });
+  truth,
+  whole,
+} from './policy-values.ts';
 
 const limits = z.strictObject({
   minutes: known(
@@ -364,17 +296,3 @@ export const policySchema = z.strictObject({
 
 /** A policy file as read: snake_case keys as in the file, sizes in bytes, durations in milliseconds. */
 export type PolicyLayer = z.output<typeof policySchema>;
-
-/** Keys that only the operator ceiling may set. */
-export const operatorKeys: readonly string[] = [
-  'for',
-  'images',
-  'retention',
-  'files.unprotect',
-  'network.addresses',
-  'network.ca',
-  'concurrency.global',
-  'concurrency.worker',
-  'model.prices',
-  'model.allowed',
-];

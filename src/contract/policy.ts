@@ -1,7 +1,7 @@
-import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, type YAMLError } from 'yaml';
 import type { z } from 'zod';
 import { checkKind } from './fields.ts';
-import { operatorKeys, type PolicyLayer, policySchema } from './policy-schema.ts';
+import { type PolicyLayer, policySchema } from './policy-schema.ts';
 import type { Layer } from './walls.ts';
 
 export { type PolicyLayer, policySchema };
@@ -21,6 +21,20 @@ export interface PolicyProblem {
 
 type PolicyResult = { policy: PolicyLayer } | { problems: PolicyProblem[] };
 
+/** Keys that only the operator ceiling may set. */
+const operatorKeys: readonly string[] = [
+  'for',
+  'images',
+  'retention',
+  'files.unprotect',
+  'network.addresses',
+  'network.ca',
+  'concurrency.global',
+  'concurrency.worker',
+  'model.prices',
+  'model.allowed',
+];
+
 /** More than any policy needs: a bound on what a repository can make the app read. */
 const maxFileChars = 200_000;
 const maxProblems = 20;
@@ -38,14 +52,14 @@ export function parsePolicyFile(text: string, fileName: string, layer: Exclude<L
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, version: '1.2', schema: 'core', merge: false });
   if (document.errors.length > 0) {
-    const problems = document.errors.map(({ message, linePos }) =>
-      yamlProblem(fileName, linePos?.[0].line ?? null, message),
-    );
+    const problems = document.errors.map((error) => yamlProblem(fileName, text, error));
     return { problems: problems.slice(0, maxProblems) };
   }
   const source = { file: fileName, document, counter };
   const value = plainValue(document);
   if (value === undefined) return fileProblem(fileName, null, 'It uses too many YAML aliases: write the values out.');
+  if (value !== null && (typeof value !== 'object' || Array.isArray(value)))
+    return fileProblem(fileName, 1, 'It must be keys with values, such as `plan: approve`.');
   const parsed = policySchema.safeParse(value ?? {});
   const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => issueProblems(source, issue, []));
   if (layer !== 'operator') problems.push(...operatorOnly(source, layer));
@@ -58,9 +72,15 @@ function fileProblem(file: string, line: number | null, message: string): { prob
   return { problems: [{ file, line, key: '', expected: 'a policy in YAML', message }] };
 }
 
-function yamlProblem(file: string, line: number | null, message: string): PolicyProblem {
-  const first = message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/u, '') ?? '';
-  return { file, line, key: '', expected: 'valid YAML, each key once', message: `${first}.`.replace(/\.\.$/u, '.') };
+function yamlProblem(file: string, text: string, error: YAMLError): PolicyProblem {
+  const line = error.linePos?.[0].line ?? null;
+  if (error.code === 'DUPLICATE_KEY') {
+    const key = /^[\w.-]+/u.exec(text.slice(error.pos[0], error.pos[0] + 100))?.[0] ?? '';
+    return { file, line, key, expected: 'each key once', message: `\`${key}\` stands here a second time: keep one.` };
+  }
+  const first = error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/u, '') ?? '';
+  const message = `This is not valid YAML: ${first.replace(/\.$/u, '')}.`;
+  return { file, line, key: '', expected: 'valid YAML', message };
 }
 
 /** The document as plain data, or undefined when its aliases would unfold into too much. */
@@ -87,6 +107,7 @@ function issueProblems(source: Source, issue: z.core.$ZodIssue, under: readonly 
     const meant = nested.toSorted((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
     if (meant) return meant.flatMap((each) => issueProblems(source, each, path));
   }
+  if (issue.code === 'invalid_key') return issue.issues.flatMap((each) => issueProblems(source, each, path));
   const key = dotted(path);
   const nothing =
     source.document.getIn(path) === null ? ' Nothing is written there: give a value or drop the key.' : '';
@@ -160,24 +181,23 @@ function operatorOnly(source: Source, layer: Layer): PolicyProblem[] {
 
 /** `test` and `unit` are one kind: both at once would leave open which counts. */
 function doubledChecks(source: Source, policy: PolicyLayer): PolicyProblem[] {
+  const entries = (policy.for ?? []).flatMap(({ checks }, index) =>
+    doubledIn(source, ['for', index, 'checks'], checks),
+  );
+  return [...doubledIn(source, ['checks'], policy.checks), ...entries];
+}
+
+function doubledIn(source: Source, path: readonly PropertyKey[], checks: PolicyLayer['checks']): PolicyProblem[] {
   const seen = new Map<string, string>();
-  const problems: PolicyProblem[] = [];
-  for (const key of Object.keys(policy.checks ?? {})) {
-    const kind = checkKind(key) ?? key;
+  return Object.keys(checks ?? {}).flatMap((name) => {
+    const kind = checkKind(name) ?? name;
     const first = seen.get(kind);
-    if (first === undefined) seen.set(kind, key);
-    else {
-      const message = `\`checks.${key}\` and \`checks.${first}\` are the same kind, \`${kind}\`: keep one, or give one another name.`;
-      problems.push({
-        file: source.file,
-        line: lineOf(source, ['checks', key]),
-        key: `checks.${key}`,
-        expected: 'each kind once',
-        message,
-      });
-    }
-  }
-  return problems;
+    seen.set(kind, first ?? name);
+    if (first === undefined) return [];
+    const key = dotted([...path, name]);
+    const message = `\`${key}\` and \`${dotted([...path, first])}\` are the same kind, \`${kind}\`: keep one, or give one another name.`;
+    return [{ file: source.file, line: lineOf(source, [...path, name]), key, expected: 'each kind once', message }];
+  });
 }
 
 function withPlainKinds(policy: PolicyLayer): PolicyLayer {
