@@ -9,11 +9,13 @@ export interface TestLoss {
   notes: string[];
   /** Existing tests whose expectations the patch changes: whether they still hold in their old form is for a run to tell. */
   changedExpectations: string[];
+  /** Tests that were deleted together with their source: a run may be short of them. */
+  goneWithSource: number;
 }
 
 /** Objects to tests that are deleted, switched off, emptied or crowded out. Reads text only; runs nothing. */
 export function judgeTestLoss(files: readonly FileVersions[]): TestLoss {
-  const loss: TestLoss = { objections: [], notes: [], changedExpectations: [] };
+  const loss: TestLoss = { objections: [], notes: [], changedExpectations: [], goneWithSource: 0 };
   const tests = files.filter((file) => isTestCode(file.from ?? file.path) || isTestCode(file.path));
   const namesAfter = new Set(tests.flatMap((file) => markersOf(file.path, file.after).names));
   for (const file of tests) {
@@ -49,6 +51,7 @@ function judgeDeleted(
   }
   const source = sourceGone(old, file.before ?? '', files);
   if (source !== null) {
+    loss.goneWithSource += markers.tests;
     loss.notes.push(`The test file ${old} was deleted together with its source ${source}.`);
     return;
   }

@@ -1,0 +1,189 @@
+import type { WallCheck } from '../contract/walls.ts';
+import { type Benches, jobOf } from './benches.ts';
+import { type Execution, type Job, passed } from './execute.ts';
+import type { CheckState, CheckVerdict } from './verdict.ts';
+
+/** A check with the executions that its verdict rests on. */
+export interface JudgedCheck {
+  check: WallCheck;
+  verdict: CheckVerdict;
+  head: Execution | null;
+  base: Execution | null;
+}
+
+/** A check that needs what an earlier one leaves behind (a build before a smoke test) is run after them, once base has shown the need. */
+interface Runs {
+  head: Execution;
+  headAgain: Execution | null;
+  base: Execution;
+  baseAgain: Execution | null;
+  after: string | null;
+}
+
+/**
+ * Judges one check: on head; when that fails on base too; both once more where the exit code may have been chance (SPEC §7). `earlier` are the
+ * checks before it.
+ */
+export async function judgeCheck(
+  check: WallCheck,
+  earlier: readonly WallCheck[],
+  benches: Benches,
+): Promise<JudgedCheck> {
+  if (check.state !== 'run' || check.command === null) {
+    const state = check.state === 'not-configured' ? 'not-configured' : 'skipped';
+    return { check, verdict: verdictOf(check, state, check.reason), head: null, base: null };
+  }
+  const head = await benches.head(jobOf(check));
+  if (passed(head.record)) {
+    // The base of a test run is needed even so: a run that passes because fewer tests ran has lost them.
+    const base = isTestCheck(check, head) ? await benches.base(jobOf(check), 'first') : null;
+    return { check, verdict: verdictOf(check, 'passed', null, { head, base }), head, base };
+  }
+  const runs = await runAgain(check, earlier, head, benches);
+  const { state, reason, newFailures } = stateOf(runs);
+  const told = runs.after === null ? reason : [reason, `run after ${runs.after}`].filter(Boolean).join('; ');
+  return { check, verdict: { ...verdictOf(check, state, told, runs), newFailures }, head: runs.head, base: runs.base };
+}
+
+/** A check whose command runs tests, by its kind, its command or what it printed. */
+export function isTestCheck(check: WallCheck, seen: Execution | null): boolean {
+  return (
+    /^(?:unit|integration|e2e|smoke)$|test|spec/.test(check.kind) ||
+    /\b(?:test|tests|pytest|vitest|jest|mocha|ava|rspec|phpunit|unittest|nextest|ctest|bats)\b/.test(
+      check.command ?? '',
+    ) ||
+    (seen?.runner.executed ?? null) !== null
+  );
+}
+
+async function runAgain(
+  check: WallCheck,
+  earlier: readonly WallCheck[],
+  alone: Execution,
+  benches: Benches,
+): Promise<Runs> {
+  const base = await benches.base(jobOf(check), 'first');
+  const inChain = passed(base.record) ? null : await runInChain(check, earlier, benches);
+  const runs = inChain ?? { head: alone, base, job: jobOf(check), after: null };
+  if (passed(runs.head.record)) return { ...runs, headAgain: null, baseAgain: null };
+  // A time-out or an exhausted limit is no chance; running it again would only cost the same again.
+  const exited = runs.head.record.end === 'exited';
+  const headAgain = exited && !cannotRun(runs.head) ? await benches.head(runs.job) : null;
+  const needed = headAgain !== null && !sameEnd(runs.base, headAgain);
+  return { ...runs, headAgain, baseAgain: needed ? await benches.base(runs.job, 'again') : null };
+}
+
+async function runInChain(
+  check: WallCheck,
+  earlier: readonly WallCheck[],
+  benches: Benches,
+): Promise<{ head: Execution; base: Execution; job: Job; after: string } | null> {
+  const before = earlier.filter((other) => other.state === 'run' && other.command !== null);
+  const first = before.map((other) => ({ command: other.command ?? 'true', timeoutMs: other.timeoutMs }));
+  if (first.length === 0) return null;
+  const job = jobOf(check, first);
+  const base = await benches.base(job, 'first');
+  const head = await benches.head(job);
+  // Alone it fails on both; only if the chain changes something is the chain what counts.
+  if (!passed(base.record) && !passed(head.record)) return null;
+  return { head, base, job, after: before.map(({ kind }) => kind).join(', ') };
+}
+
+interface State {
+  state: CheckState;
+  reason: string | null;
+  newFailures: string[];
+}
+
+function stateOf({ head, headAgain, base, baseAgain }: Runs): State {
+  const is = (state: CheckState, reason: string | null = null, newFailures: string[] = []) => ({
+    state,
+    reason,
+    newFailures,
+  });
+  if (passed(head.record)) return is('passed');
+  const redOnBase = !passed(base.record) || (baseAgain !== null && !passed(baseAgain.record));
+  if (headAgain !== null && passed(headAgain.record)) {
+    return redOnBase
+      ? is('failing-before', 'flaky, and red on base as well')
+      : is('flaky', 'failed, then passed without any change');
+  }
+  if (!redOnBase) return { ...is(endState(head)), newFailures: failuresOf(head) };
+  const lacks = { head: lacksSomething(head), base: lacksSomething(base) };
+  if (lacks.head && lacks.base) return is('not-runnable', missing(base));
+  if (lacks.head) return is('failed', 'a command or file that base has is missing');
+  if (lacks.base) return is(endState(head), 'base lacks what the check needs; head has it and fails');
+  const fresh = newFailures(head, [base, ...(baseAgain === null ? [] : [baseAgain])]);
+  if (fresh.length > 0) return is('failed', `red on base as well, but ${fresh.length} failures are new`, fresh);
+  if (failuresOf(base).length > 0 && failuresOf(head).length === 0)
+    return is(endState(head), 'red on base as well, but not for the same reason');
+  return is('failing-before', passed(base.record) ? 'flaky on base' : null);
+}
+
+function endState({ record }: Execution): CheckState {
+  if (record.end === 'timed-out' || record.end === 'out-of-memory' || record.end === 'output-limit') return record.end;
+  return 'failed';
+}
+
+function sameEnd(a: Execution, b: Execution): boolean {
+  return passed(a.record) === passed(b.record);
+}
+
+/** 126: not executable, 127: not found, by POSIX and by npm, which passes them on. */
+function cannotRun({ record }: Execution): boolean {
+  return record.exitCode === 127 || record.exitCode === 126;
+}
+
+/** What a command says that lacks a program, a package, a file or a service rather than finding fault. */
+const lacking =
+  /command not found|: not found$|can't open file|No such file or directory|Cannot find (?:module|package) '|ModuleNotFoundError|No module named|Missing script:|missing script|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|[Cc]onnection refused|Could not resolve host|could not connect to server|No rule to make target/m;
+
+/** Whether it ended for want of something, before it could judge anything. */
+function lacksSomething(execution: Execution): boolean {
+  const { record, runner } = execution;
+  return cannotRun(execution) || (lacking.test(record.output) && (runner.executed ?? 0) <= runner.failures.length);
+}
+
+function missing({ record }: Execution): string {
+  const line = record.output.split('\n').find((text) => lacking.test(text)) ?? '';
+  const told = line.trim().slice(0, 200);
+  return told === ''
+    ? `exit code ${record.exitCode} on base as well`
+    : `the environment lacks something, on base as well: ${told}`;
+}
+
+function failuresOf(execution: Execution): string[] {
+  return execution.junit?.failed ?? execution.runner.failures;
+}
+
+/** Tests that fail on head and did not on base, where both tell names. */
+function newFailures(head: Execution, bases: readonly Execution[]): string[] {
+  const before = new Set(bases.flatMap(failuresOf));
+  return before.size === 0 ? [] : failuresOf(head).filter((name) => !before.has(name));
+}
+
+function verdictOf(
+  check: WallCheck,
+  state: CheckState,
+  reason: string | null,
+  runs: {
+    head?: Execution | null;
+    headAgain?: Execution | null;
+    base?: Execution | null;
+    baseAgain?: Execution | null;
+  } = {},
+): CheckVerdict {
+  return {
+    kind: check.kind,
+    label: check.label,
+    command: check.command,
+    origin: check.origin,
+    state,
+    reason,
+    head: runs.head?.record ?? null,
+    base: runs.base?.record ?? null,
+    headAgain: runs.headAgain?.record ?? null,
+    baseAgain: runs.baseAgain?.record ?? null,
+    newFailures: [],
+  };
+}

@@ -1,0 +1,210 @@
+import type { Diff } from '../git/git.ts';
+import type { Overlay } from '../sandbox/sandbox.ts';
+import { readAnnotations } from './annotations.ts';
+import { createBenches, type Part } from './benches.ts';
+import { changedLines } from './changed-lines.ts';
+import { type JudgedCheck, judgeCheck } from './checks.ts';
+import { judgeCriteria } from './criteria.ts';
+import { judgeDefinitions } from './definitions.ts';
+import { judgeExecutedTests } from './executed-tests.ts';
+import { feedbackOf, questionOf } from './feedback.ts';
+import { type FileVersions, readVersions } from './file-versions.ts';
+import { decide, type Objection } from './outcomes.ts';
+import { patchNotes } from './patch-notes.ts';
+import { judgeRedGreen } from './red-green.ts';
+import { tryRollback } from './rollback.ts';
+import { judgeScope } from './scope.ts';
+import { judgeSecrets } from './secrets.ts';
+import { judgeTampering } from './tampering.ts';
+import { judgeTestLoss } from './test-loss.ts';
+import { isTestPath } from './test-paths.ts';
+import type { Verdict } from './verdict.ts';
+import type { VerifyDoors, VerifyRequest } from './verify-request.ts';
+
+/**
+ * Concludes about one tree, from exit codes that the app saw in containers that the agent never touched (SPEC §7). May be called again
+ * with the same request. Errors: `outside.sandbox` when a container is lost (run it again, no round is used), the signal's reason.
+ */
+export async function verify(request: VerifyRequest, doors: VerifyDoors, signal: AbortSignal): Promise<Verdict> {
+  const { git } = doors;
+  const diff = await git.diff(request.repository, request.base, request.tree);
+  if (diff.files.length === 0) return emptyVerdict(request);
+  const patch = await readPatch(request, diff, doors);
+  const benches = createBenches(request, doors, signal);
+  const checks = await inOrder(request.walls.checks, request.parallel ?? 1, (check, index) =>
+    judgeCheck(check, request.walls.checks.slice(0, index), benches),
+  );
+  const overlay = await git.overlay(request.repository, request.base, request.tree);
+  const { contract } = request;
+  const loss = judgeTestLoss(patch.versions);
+  const redGreen = await judgeRedGreen(
+    {
+      files: diff.files,
+      versions: patch.versions,
+      overlay,
+      checks,
+      changedExpectations: loss.changedExpectations,
+      contract,
+    },
+    benches,
+  );
+  const criteria = await judgeCriteria(
+    {
+      contract,
+      claims: request.claims,
+      checks,
+      tests: redGreen.tests,
+      readHead: async (path) => textOf(await git.read(request.repository, request.tree, path)),
+      judgeCommand: doors.judgeCommand,
+      testsOnly: testsOnly(overlay),
+      commandTimeoutMs: request.walls.limits.toolTimeoutMs,
+    },
+    benches,
+  );
+  const decided = decide({
+    checks: checks.map(({ verdict }) => verdict),
+    objections: merged([
+      ...patch.objections,
+      ...loss.objections,
+      ...redGreen.objections,
+      ...judgeExecutedTests(checks, loss.goneWithSource),
+    ]),
+    waived: request.waived,
+    flaky: request.walls.flaky,
+    lastRound: request.lastRound,
+    sentBack: request.sentBack,
+  });
+  return {
+    base: request.base,
+    tree: request.tree,
+    ...decided,
+    criteria,
+    tests: redGreen.tests,
+    notes: [...loss.notes, ...redGreen.notes, ...patchNotes(diff)],
+    rollbackTried: await tryRollback(git, request.repository, { base: request.base, head: request.tree }),
+    blocked: benches.blocked,
+    annotations: await annotationsOf(checks, request, doors),
+    feedback: decided.next === 'open' ? null : feedbackOf(decided.findings, decided.checks),
+    question: questionOf(decided, request.emptyReason),
+  };
+}
+
+interface Patch {
+  versions: FileVersions[];
+  objections: Objection[];
+}
+
+/** The gates that read the patch and run nothing. */
+async function readPatch(request: VerifyRequest, diff: Diff, doors: VerifyDoors): Promise<Patch> {
+  const { git, mask } = doors;
+  const { repository, base, tree, walls } = request;
+  const versions = await readVersions(git, repository, { base, head: tree }, diff);
+  const lines = changedLines(diff.text);
+  const scripts = [await git.read(repository, base, 'package.json'), await git.read(repository, base, 'Makefile')];
+  return {
+    versions,
+    objections: [
+      ...judgeScope(diff.files, walls),
+      ...judgeDefinitions(
+        versions,
+        walls.checks,
+        scripts.flatMap((bytes) => textOf(bytes) ?? []),
+      ),
+      ...judgeTampering(lines, versions),
+      ...(await judgeSecrets(lines, mask)),
+    ],
+  };
+}
+
+/** Objections of one name and gate as one finding, so that a person waives and reads each name once. */
+function merged(objections: readonly Objection[]): Objection[] {
+  const byName = new Map<string, Objection[]>();
+  for (const objection of objections) {
+    const key = `${objection.gate} ${objection.name}`;
+    byName.set(key, [...(byName.get(key) ?? []), objection]);
+  }
+  return [...byName.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const messages = [
+      ...new Set(
+        group.map(({ message, paths }) =>
+          group.length > 1 && paths.length > 0 ? `${paths.slice(0, 3).join(', ')}: ${message}` : message,
+        ),
+      ),
+    ];
+    return [{ ...first, message: messages.join(' '), paths: [...new Set(group.flatMap(({ paths }) => paths))] }];
+  });
+}
+
+async function inOrder<T, R>(
+  items: readonly T[],
+  parallel: number,
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const lane = async () => {
+    for (let index = next++; index < items.length; index = next++)
+      results[index] = await work(items[index] as T, index);
+  };
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(parallel, items.length)) }, lane));
+  return results;
+}
+
+function testsOnly(overlay: Overlay): Part | null {
+  const part: Overlay = {
+    writes: overlay.writes.filter(({ path }) => isTestPath(path)),
+    links: overlay.links.filter(({ path }) => isTestPath(path)),
+    deletes: overlay.deletes.filter(isTestPath),
+  };
+  const size = part.writes.length + part.links.length + part.deletes.length;
+  return size === 0 ? null : { name: 'tests', overlay: part };
+}
+
+async function annotationsOf(
+  checks: readonly JudgedCheck[],
+  request: VerifyRequest,
+  doors: VerifyDoors,
+): Promise<Verdict['annotations']> {
+  const red = checks.filter(({ verdict, head }) => head !== null && verdict.state !== 'passed');
+  if (red.length === 0) return [];
+  const paths = new Set((await doors.git.list(request.repository, request.tree)).map(({ path }) => path));
+  return red
+    .flatMap(({ check, head }) =>
+      head === null
+        ? []
+        : readAnnotations({ kind: check.kind, output: head.record.output, workdir: head.workdir }, (path) =>
+            paths.has(path),
+          ),
+    )
+    .slice(0, 50);
+}
+
+function textOf(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : new TextDecoder().decode(bytes);
+}
+
+function emptyVerdict(request: VerifyRequest): Verdict {
+  const decided = decide({
+    checks: [],
+    objections: [{ gate: 'empty', name: 'empty', message: 'Nothing was changed.', paths: [] }],
+    waived: request.waived,
+    flaky: request.walls.flaky,
+    lastRound: request.lastRound,
+    sentBack: request.sentBack,
+  });
+  return {
+    base: request.base,
+    tree: request.tree,
+    ...decided,
+    criteria: request.contract.criteria.map(({ id, text }) => ({ id, text, state: 'none', by: null, note: null })),
+    tests: [],
+    notes: [],
+    rollbackTried: null,
+    blocked: [],
+    annotations: [],
+    feedback: null,
+    question: questionOf(decided, request.emptyReason),
+  };
+}
