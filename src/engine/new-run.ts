@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { AttemptStart, type NewAttempt, type RunRequest } from '../run.ts';
+import type { AttemptStart, RunRequest } from '../run.ts';
 import type { Database, Sql } from './database.ts';
 import type { RunRow } from './run-rows.ts';
 
@@ -11,7 +11,7 @@ export interface NewRun {
   installationId: number;
   issue: number;
   request: RunRequest;
-  start: NewAttempt;
+  start: AttemptStart;
   branch: string;
   /** Higher goes first; default 0. */
   priority?: number;
@@ -39,7 +39,7 @@ export async function insertRun(db: Database, sql: Sql, run: NewRun): Promise<Ru
     run.installationId,
     run.issue,
     run.start.from,
-    JSON.stringify(AttemptStart.parse(run.start)),
+    JSON.stringify(run.start),
     JSON.stringify(run.request),
     run.branch,
     run.priority ?? 0,

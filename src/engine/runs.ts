@@ -1,8 +1,7 @@
 import {
-  AttemptStart,
+  type AttemptStart,
   liveStates,
   mayMove,
-  type NewAttempt,
   type Outcome,
   type Run,
   type RunRequest,
@@ -83,19 +82,18 @@ export async function listRuns(
 export async function beginAttempt(
   db: Database,
   runId: string,
-  newAttempt: NewAttempt,
+  start: AttemptStart,
   change: RequestChange = {},
 ): Promise<Run | null> {
-  const start = AttemptStart.parse(newAttempt);
   const run = await db.transaction(
     async (sql) => {
       const [old] = await sql.all<RunRow>('SELECT * FROM runs WHERE id = $1', runId);
       if (!old) return null;
-      if (start.cause !== null && (await hasBegun(sql, runId, start.cause))) return runOf(old);
+      if (start.cause && (await hasBegun(sql, runId, start.cause))) return runOf(old);
       if (!['waiting', 'done', 'failed', 'stopped'].includes(old.state)) return null;
       const [live] = await sql.all<RunRow>(liveRunSql, old.repository, old.issue);
       if (live && live.id !== runId) return null;
-      if (start.cause !== null) await rememberBegun(db, sql, runId, start.cause);
+      if (start.cause) await rememberBegun(db, sql, runId, start.cause);
       const [row] = await sql.all<RunRow>(
         `UPDATE runs SET state = 'queued', stage = $3, attempt = attempt + 1, start = $4, request = $5, outcome = NULL,
            failures = 0, run_after_ms = ${db.nowMs}, ended_at_ms = NULL,

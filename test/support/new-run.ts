@@ -2,7 +2,7 @@ import type { NewRun } from '../../src/engine/new-run.ts';
 import type { AttemptStart, RunRequest } from '../../src/run.ts';
 
 /** An attempt that begins with the label. */
-export const labelled: AttemptStart = { from: 'intake', reason: 'label', by: 'ada', guidance: null, cause: null };
+export const labelled: AttemptStart = { from: 'intake', reason: 'label', by: 'ada', guidance: null };
 
 export const request: RunRequest = {
   title: 'Add a limit',

@@ -1,0 +1,317 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { claimRun, heartbeat, type Lease, releaseLease } from '../../src/engine/claim.ts';
+import { eventsOf } from '../../src/engine/ledger.ts';
+import { queuePosition } from '../../src/engine/queue-position.ts';
+import {
+  beginAttempt,
+  endRun,
+  enqueueRun,
+  getRun,
+  latestRun,
+  listRuns,
+  liveRun,
+  moveRun,
+  requestCancel,
+  runByPullRequest,
+  updateRequest,
+  updateRun,
+} from '../../src/engine/runs.ts';
+import { createSteps } from '../../src/engine/steps.ts';
+import { heartbeatWorker } from '../../src/engine/workers.ts';
+import type { Outcome, RunState } from '../../src/run.ts';
+import { labelled, newRun, request } from '../support/new-run.ts';
+import { stores, type TestStore } from '../support/stores.ts';
+import { until } from '../support/until.ts';
+
+const outcome: Outcome = { code: 'review', text: 'The pull request is open.', question: null, detail: null };
+const retry = { from: 'build', reason: 'retry', by: 'grace', guidance: 'smaller' } as const;
+
+describe.each(stores)('runs on %s', (_engine, open) => {
+  let store: TestStore;
+  beforeEach(async () => {
+    store = await open();
+  });
+  afterEach(() => store.remove());
+
+  async function claim(id = 'w1'): Promise<Lease> {
+    const lease = await claimRun(store.db, { id, capacity: 99 });
+    if (!lease) throw new Error('nothing to claim');
+    return lease;
+  }
+
+  /** A run of issue 1 brought to a state. */
+  async function runIn(state: RunState): Promise<string> {
+    const { run } = await enqueueRun(store.db, newRun(1));
+    if (state === 'queued') return run.id;
+    const lease = await claim();
+    if (state !== 'running') await moveRun(store.db, lease, state, { outcome });
+    return run.id;
+  }
+
+  test('an issue is queued once, though it is asked for twenty times at once', async () => {
+    const other = store.another();
+
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => enqueueRun(index % 2 ? store.db : other, newRun(1))),
+    );
+
+    expect(answers.filter(({ created }) => created)).toHaveLength(1);
+    expect(new Set(answers.map(({ run }) => run.id)).size).toBe(1);
+    expect(await listRuns(store.db)).toHaveLength(1);
+  });
+
+  test('a queued run reads back as it was asked for', async () => {
+    const { run } = await enqueueRun(store.db, newRun(1, 'acme/shop', { priority: 3, pullRequest: 9, headSha: 'abc' }));
+
+    expect(run).toMatchObject({
+      repository: 'github.com/acme/shop',
+      issue: 1,
+      state: 'queued',
+      stage: 'intake',
+      attempt: 1,
+      start: labelled,
+      request,
+      branch: 'millwright/issue-1',
+      pullRequest: 9,
+      headSha: 'abc',
+      priority: 3,
+      failures: 0,
+      outcome: null,
+      endedAtMs: null,
+    });
+    expect(run.id).toMatch(/^r[0-9a-v]{13}$/);
+    expect(await getRun(store.db, run.id)).toEqual({ ...run, updatedAtMs: expect.any(Number) });
+    expect((await liveRun(store.db, run.repository, 1))?.id).toBe(run.id);
+    expect(await getRun(store.db, 'r0')).toBeNull();
+  });
+
+  test('a new label after the end begins a new run, found as the latest and by its pull request', async () => {
+    const first = await runIn('failed');
+    const { run: second, created } = await enqueueRun(store.db, newRun(1));
+    const lease = await claim();
+    await updateRun(store.db, lease, { pullRequest: 12 });
+
+    expect(created).toBe(true);
+    expect((await latestRun(store.db, second.repository, 1))?.id).toBe(second.id);
+    expect((await runByPullRequest(store.db, second.repository, 12))?.id).toBe(second.id);
+    expect(await runByPullRequest(store.db, 'github.com/acme/other', 12)).toBeNull();
+    expect((await listRuns(store.db, { issue: 1 })).map(({ id }) => id)).toEqual([second.id, first]);
+  });
+
+  test('lists are newest first, in pages, by state and repository', async () => {
+    const ids: string[] = [];
+    for (let issue = 1; issue <= 5; issue++) ids.unshift((await enqueueRun(store.db, newRun(issue))).run.id);
+    await enqueueRun(store.db, newRun(1, 'acme/other'));
+    await claimRun(store.db, { id: 'w1', capacity: 1 });
+
+    const repository = 'github.com/acme/shop';
+    const page = await listRuns(store.db, { repository, limit: 2 });
+    const rest = await listRuns(store.db, { repository, before: page[1]?.id ?? '' });
+
+    expect([...page, ...rest].map(({ id }) => id)).toEqual(ids.toSorted().reverse());
+    expect(await listRuns(store.db, { states: ['running'] })).toHaveLength(1);
+    expect(await listRuns(store.db, { states: ['queued', 'running'] })).toHaveLength(6);
+    expect(await listRuns(store.db, { states: [] })).toHaveLength(0);
+  });
+
+  test('every change is in the ledger, and wakes who watches', async () => {
+    let heard = 0;
+    store.db.onWake('events', () => heard++);
+    const id = await runIn('done');
+    await endRun(store.db, id, 'done', { ...outcome, code: 'merged' });
+
+    const events = await eventsOf(store.db, id, { kinds: ['run.state'] });
+
+    expect(events.map(({ data }) => (data as { state: string }).state)).toEqual(['queued', 'running', 'done', 'done']);
+    await until(() => heard > 0);
+  });
+
+  test.each<[RunState, string, RunState]>([
+    ['queued', 'stopped', 'stopped'],
+    ['waiting', 'stopped', 'stopped'],
+    ['done', 'stopped', 'stopped'],
+    ['running', 'cancelling', 'running'],
+    ['failed', 'already-ended', 'failed'],
+    ['stopped', 'already-ended', 'stopped'],
+  ])('a request to stop a %s run is answered "%s" and leaves it %s', async (state, answer, after) => {
+    const id = await runIn(state);
+
+    expect(await requestCancel(store.db, id, { by: 'grace', reason: 'wrong issue' })).toBe(answer);
+
+    const run = await getRun(store.db, id);
+    expect(run?.state).toBe(after);
+    expect(run?.endedAtMs === null).toBe(after === 'running');
+  });
+
+  test('a running run hears who asked it to stop and why, and can only end as stopped', async () => {
+    let heard = 0;
+    store.db.onWake('cancel', () => heard++);
+    await enqueueRun(store.db, newRun(1));
+    const lease = await claim();
+    expect(await heartbeat(store.db, lease)).toEqual({ held: true, cancel: null });
+
+    await requestCancel(store.db, lease.run.id, { by: 'grace', reason: 'wrong issue' });
+    await requestCancel(store.db, lease.run.id, { by: 'ada', reason: 'me too' });
+
+    await until(() => heard > 0);
+    expect(await heartbeat(store.db, lease)).toEqual({ held: true, cancel: { by: 'grace', reason: 'wrong issue' } });
+    expect(await moveRun(store.db, lease, 'done', { outcome })).toBe(false);
+    expect(await moveRun(store.db, lease, 'stopped', { outcome: { ...outcome, code: 'stopped' } })).toBe(true);
+    expect(await getRun(store.db, lease.run.id)).toMatchObject({ state: 'stopped', outcome: { code: 'stopped' } });
+  });
+
+  test.each<RunState>(['waiting', 'done', 'failed', 'stopped'])(
+    'a %s run begins another attempt, once',
+    async (state) => {
+      const id = await runIn(state);
+
+      const results = await Promise.all([1, 2, 3].map(() => beginAttempt(store.db, id, retry, { title: 'Smaller' })));
+
+      const begun = results.filter((run) => run !== null);
+      expect(begun).toHaveLength(1);
+      expect(begun[0]).toMatchObject({
+        state: 'queued',
+        stage: 'build',
+        attempt: 2,
+        failures: 0,
+        outcome: null,
+        endedAtMs: null,
+      });
+      expect(begun[0]?.start).toEqual(retry);
+      expect(begun[0]?.request).toEqual({ ...request, title: 'Smaller' });
+    },
+  );
+
+  test.each<RunState>(['queued', 'running'])('a %s run begins no other attempt', async (state) => {
+    const id = await runIn(state);
+
+    expect(await beginAttempt(store.db, id, retry)).toBeNull();
+    expect((await getRun(store.db, id))?.attempt).toBe(1);
+  });
+
+  test('an ended run begins no attempt while another of its issue is live', async () => {
+    const old = await runIn('failed');
+    await enqueueRun(store.db, newRun(1));
+
+    expect(await beginAttempt(store.db, old, retry)).toBeNull();
+  });
+
+  test('the same cause begins one attempt, even asked again after that one has ended', async () => {
+    const id = await runIn('failed');
+    const start = { ...retry, cause: 'comment:17:0' };
+    await beginAttempt(store.db, id, start);
+    await moveRun(store.db, await claim(), 'failed', { outcome });
+
+    const again = await beginAttempt(store.db, id, start);
+
+    expect(again).toMatchObject({ state: 'failed', attempt: 2 });
+    expect(await beginAttempt(store.db, id, { ...retry, cause: 'comment:18:0' })).toMatchObject({ attempt: 3 });
+  });
+
+  test('an attempt forgets an earlier request to stop', async () => {
+    await enqueueRun(store.db, newRun(1));
+    const lease = await claim();
+    await requestCancel(store.db, lease.run.id, { by: 'grace', reason: null });
+    await moveRun(store.db, lease, 'stopped', { outcome });
+
+    await beginAttempt(store.db, lease.run.id, retry);
+
+    expect(await heartbeat(store.db, await claim())).toEqual({ held: true, cancel: null });
+  });
+
+  test('an attempt carries over what the stages before its start had saved, and nothing else', async () => {
+    await enqueueRun(store.db, newRun(1));
+    const lease = await claim();
+    const first = createSteps(store.db, lease);
+    for (const name of ['intake', 'context', 'plan', 'plan-split', 'build-1', 'verify-1/base', 'review', 'odd']) {
+      await first.save(name, z.string(), `saved ${name}`);
+    }
+    await moveRun(store.db, lease, 'failed', { outcome });
+
+    await beginAttempt(store.db, lease.run.id, { ...retry, from: 'verify' });
+
+    const second = createSteps(store.db, await claim());
+    const names = ['intake', 'context', 'plan', 'plan-split', 'build-1', 'verify-1/base', 'review', 'odd'];
+    const saved = await Promise.all(names.map((name) => second.saved(name, z.string())));
+    expect(saved).toEqual([
+      'saved intake',
+      'saved context',
+      'saved plan',
+      'saved plan-split',
+      'saved build-1',
+      null,
+      null,
+      null,
+    ]);
+  });
+
+  test('additions to a request made at once are all kept', async () => {
+    const id = await runIn('waiting');
+    const globs = Array.from({ length: 8 }, (_, index) => `src/${index}/**`);
+
+    await Promise.all(
+      globs.map((glob) =>
+        updateRequest(store.db, id, ({ allowed }) => ({ allowed: [...allowed, { glob, by: 'grace' }] })),
+      ),
+    );
+
+    const run = await getRun(store.db, id);
+    expect(run?.request.allowed.map(({ glob }) => glob).sort()).toEqual(globs);
+    expect(await updateRequest(store.db, 'r0', {})).toBeNull();
+  });
+
+  test('a run that nobody works on is ended from outside; a running one is not', async () => {
+    const id = await runIn('done');
+    const endedAtMs = (await getRun(store.db, id))?.endedAtMs;
+
+    expect(await endRun(store.db, id, 'done', { ...outcome, code: 'merged' })).toBe(true);
+    expect(await getRun(store.db, id)).toMatchObject({ state: 'done', endedAtMs, outcome: { code: 'merged' } });
+    expect(await endRun(store.db, id, 'failed', outcome)).toBe(false);
+
+    await enqueueRun(store.db, newRun(2));
+    const lease = await claim();
+    expect(await endRun(store.db, lease.run.id, 'stopped', outcome)).toBe(false);
+  });
+
+  test('writes under a lease change their fields only', async () => {
+    await enqueueRun(store.db, newRun(1));
+    const lease = await claim();
+
+    await updateRun(store.db, lease, { stage: 'review', pullRequest: 5, headSha: 'abc', outcome });
+    await updateRun(store.db, lease, { outcome: null });
+    await updateRun(store.db, lease, {});
+
+    expect(await getRun(store.db, lease.run.id)).toMatchObject({
+      stage: 'review',
+      pullRequest: 5,
+      headSha: 'abc',
+      outcome: null,
+      branch: 'millwright/issue-1',
+      state: 'running',
+    });
+  });
+
+  test('the queue tells the place among those that wait for the same thing, and why', async () => {
+    const place = async (id: string) => await queuePosition(store.db, id);
+    const a1 = (await enqueueRun(store.db, newRun(1, 'a/a'))).run.id;
+    expect(await place(a1)).toEqual({ position: 1, ahead: 0, reason: 'no-worker' });
+    await heartbeatWorker(store.db, { id: 'w1', capacity: 2 });
+    await claim();
+    const b1 = (await enqueueRun(store.db, newRun(1, 'b/b'))).run.id;
+    const a2 = (await enqueueRun(store.db, newRun(2, 'a/a'))).run.id;
+    const a3 = (await enqueueRun(store.db, newRun(3, 'a/a'))).run.id;
+    const urgent = (await enqueueRun(store.db, newRun(4, 'a/a', { priority: 1 }))).run.id;
+
+    expect(await place(urgent)).toEqual({ position: 1, ahead: 0, reason: 'limit-repository' });
+    expect(await place(a2)).toMatchObject({ ahead: 1, reason: 'limit-repository' });
+    expect(await place(a3)).toMatchObject({ ahead: 2, reason: 'limit-repository' });
+    expect(await place(b1)).toMatchObject({ ahead: 1, reason: null });
+    expect(await queuePosition(store.db, b1, { global: 1 })).toMatchObject({ reason: 'limit-global' });
+    expect(await place(a1)).toEqual({ position: 0, ahead: 0, reason: null });
+
+    const lease = await claim();
+    await releaseLease(store.db, lease, { runAfterMs: 60_000 });
+    expect(await place(lease.run.id)).toMatchObject({ reason: 'delayed' });
+  });
+});
