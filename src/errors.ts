@@ -60,7 +60,8 @@ export const errorTable = {
   'outside.model-rejected': {
     retry: false,
     requester: 'The model service rejected the request; its operator has been told.',
-    operator: 'The model service rejects the request: check OPENAI_MODEL, OPENAI_BASE_URL and `model` of the policy; see the cause.',
+    operator:
+      'The model service rejects the request: check OPENAI_MODEL, OPENAI_BASE_URL and `model` of the policy; see the cause.',
   },
   'outside.database': {
     retry: true,

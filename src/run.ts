@@ -47,11 +47,9 @@ export const AttemptStart = z.object({
   by: z.string(),
   guidance: z.string().nullable(),
   /** What asked for it, such as `comment:17:0`: asked again, nothing begins again. */
-  cause: z.string().nullable().default(null),
+  cause: z.string().nullable().optional(),
 });
 export type AttemptStart = z.infer<typeof AttemptStart>;
-/** As written by those who begin an attempt. */
-export type NewAttempt = z.input<typeof AttemptStart>;
 
 /** How an attempt ended or what it waits for, in words for the status comment. `code` is stable, for metrics and tests. */
 export const Outcome = z.object({
@@ -63,6 +61,12 @@ export const Outcome = z.object({
   detail: z.string().nullable().default(null),
 });
 export type Outcome = z.infer<typeof Outcome>;
+
+/** How an attempt ended: an end state, or `waiting` for a person. */
+export interface AttemptEnd {
+  state: Extract<RunState, 'waiting' | 'done' | 'failed' | 'stopped'>;
+  outcome: Outcome;
+}
 
 /** One issue being worked. */
 export interface Run {

@@ -1,4 +1,5 @@
 import type { Octokit } from '@octokit/rest';
+import { MillwrightError } from '../errors.ts';
 import type { AppIdentity, CommentFacts, IssueFacts, RepositoryGitHub } from './github.ts';
 import { orNull, statusOf } from './octokit-client.ts';
 
@@ -135,20 +136,11 @@ interface IssueAnswer {
 
 /** Only GraphQL tells the last editor and the moment of the edit. */
 async function readIssue(client: Octokit, at: At, number: number): Promise<IssueFacts> {
-  const { repository } = await client.graphql<IssueAnswer>(
-    `query ($owner: String!, $repo: String!, $number: Int!) {
-      repository(owner: $owner, name: $repo) {
-        issue(number: $number) {
-          number title body state lastEditedAt
-          author { login }
-          editor { login }
-          labels(first: 100) { nodes { name } }
-        }
-      }
-    }`,
-    { ...at, number },
-  );
-  const issue = repository.issue;
+  const { repository } = await queryIssue(client, at, number);
+  return issueFacts(repository.issue);
+}
+
+function issueFacts(issue: IssueAnswer['repository']['issue']): IssueFacts {
   return {
     number: issue.number,
     title: issue.title,
@@ -161,6 +153,30 @@ async function readIssue(client: Octokit, at: At, number: number): Promise<Issue
     isPullRequest: false,
   };
 }
+
+async function queryIssue(client: Octokit, at: At, number: number): Promise<IssueAnswer> {
+  try {
+    return await client.graphql<IssueAnswer>(issueQuery, { ...at, number });
+  } catch (error) {
+    if (error instanceof MillwrightError) throw error;
+    // GraphQL answers 200 with errors: what it does not find is gone for us, anything else may pass.
+    const kinds = (error as { errors?: { type?: string }[] }).errors?.map(({ type }) => type) ?? [];
+    throw new MillwrightError(kinds.includes('NOT_FOUND') ? 'outside.repository-gone' : 'outside.github', {
+      cause: error,
+    });
+  }
+}
+
+const issueQuery = `query ($owner: String!, $repo: String!, $number: Int!) {
+  repository(owner: $owner, name: $repo) {
+    issue(number: $number) {
+      number title body state lastEditedAt
+      author { login }
+      editor { login }
+      labels(first: 100) { nodes { name } }
+    }
+  }
+}`;
 
 /** Looks for the marker among the app's own comments before it creates one, also after a create whose answer was lost. */
 async function upsertComment(

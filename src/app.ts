@@ -1,0 +1,75 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:net';
+import type { Logger } from 'pino';
+import { Probot, Server } from 'probot';
+import type { Database } from './engine/database.ts';
+import { receiveDelivery } from './engine/inbox.ts';
+import { asMillwrightError } from './errors.ts';
+
+/** Answers a request and returns true, or leaves it to the next handler. */
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
+
+export interface WebAddress {
+  host: string;
+  port: number;
+}
+
+export interface AppOptions extends WebAddress {
+  appId: number;
+  privateKey: string;
+  webhookSecret: string;
+  apiUrl: string;
+  log: Logger;
+}
+
+/**
+ * The HTTP face: Probot checks each webhook's signature; the inbox makes it durable; only then it is answered.
+ * A store that cannot write answers 500, so that GitHub records the delivery as failed and reconciliation asks for it again.
+ */
+export async function startApp(
+  options: AppOptions,
+  db: Database,
+  handlers: readonly HttpHandler[],
+): Promise<RunningApp> {
+  const server = new Server({
+    host: options.host,
+    // Probot takes port 0 for "none given"; tests and `PORT=0` mean any free one.
+    port: options.port === 0 ? await freePort(options.host) : options.port,
+    log: options.log,
+    enablePing: false,
+    enableStaticFiles: false,
+    Probot: Probot.defaults({
+      appId: options.appId,
+      privateKey: options.privateKey,
+      secret: options.webhookSecret,
+      baseUrl: options.apiUrl,
+      log: options.log,
+    }),
+  });
+  await server.load((probot, { addHandler }) => {
+    probot.onAny(async ({ id, name, payload }) => {
+      const kind = await receiveDelivery(db, { id, event: name, payload: JSON.stringify(payload) });
+      options.log.info({ delivery: id, event: name, kind }, 'delivery received');
+    });
+    probot.onError((error) =>
+      options.log.error({ err: asMillwrightError(error.errors[0] ?? error) }, 'delivery refused'),
+    );
+    for (const handler of handlers) addHandler(handler);
+  });
+  await server.start();
+  return { host: server.host, port: server.port, stop: () => server.stop() };
+}
+
+export interface RunningApp extends WebAddress {
+  stop(): Promise<void>;
+}
+
+async function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, host, () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,214 @@
+import { z } from 'zod';
+import { type Budget, budgetedModel, createBudget, type SpendClause, type SpendLedger } from './agent/budget.ts';
+import { newNonce } from './agent/fence.ts';
+import type { Contract } from './contract/contract.ts';
+import { amendFiles } from './contract/globs.ts';
+import { revisionOfContract } from './contract/revision.ts';
+import type { Walls } from './contract/walls.ts';
+import { type Doors, repositoryKey } from './doors.ts';
+import type { Lease } from './engine/claim.ts';
+import { append } from './engine/ledger.ts';
+import { reserve, type Budget as SharedBudget, settle, spentOn } from './engine/spend.ts';
+import type { Remote } from './git/git.ts';
+import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
+import type { Model, ModelReply, ModelRequest } from './model/model.ts';
+import { costUsd } from './model/prices.ts';
+import type { Run, StageName } from './run.ts';
+import type { IntakeResult } from './stages/intake.ts';
+import { createMask } from './verification/mask.ts';
+
+/** What every stage of one attempt works from: the amended contract and walls, the pinned base, the paid model, the record. */
+export interface Attempt {
+  run: Run;
+  lease: Lease;
+  ref: RepositoryRef;
+  /** Key of mirrors and caches. */
+  repository: string;
+  remote: Remote;
+  github: RepositoryGitHub;
+  contract: Contract;
+  /** `sha256:…` of the contract with what `/allow` added. */
+  revision: string;
+  walls: Walls;
+  base: { branch: string; commit: string };
+  budget: Budget;
+  /** Every call is paid for from the issue's ledger and recorded. */
+  model(stage: StageName): { name: string; effort: string | null; door: Model };
+  /** Marks untrusted text in prompts; new for each attempt. */
+  nonce: string;
+  /** Values of the granted secrets, by name: for the sandbox only. */
+  secrets: Readonly<Record<string, string>>;
+  mask: (text: string) => string;
+  record(kind: string, data: unknown): Promise<void>;
+  signal: AbortSignal;
+  deadlineMs: number;
+}
+
+/** The remote of a repository as git and the mirrors know it. */
+export async function remoteOf(run: Run, github: RepositoryGitHub, doors: Pick<Doors, 'host'>): Promise<Remote> {
+  const { cloneUrl } = await github.facts();
+  return { repository: repositoryKey(doors.host.githubHost, run), url: cloneUrl, token: () => github.gitToken() };
+}
+
+export interface AcceptedIntake extends IntakeResult {
+  contract: Contract;
+  walls: Walls;
+  base: { branch: string; commit: string };
+}
+
+export async function openAttempt(
+  lease: Lease,
+  accepted: AcceptedIntake,
+  remote: Remote,
+  doors: Doors,
+  signal: AbortSignal,
+): Promise<Attempt> {
+  const { run } = lease;
+  const ref = { installationId: run.installationId, owner: run.owner, name: run.name };
+  const { contract, walls } = amended(
+    accepted,
+    run.request.allowed.map((entry) => entry.glob),
+  );
+  const secrets = Object.fromEntries(
+    walls.secrets.flatMap((name) => (doors.host.secrets[name] ? [[name, doors.host.secrets[name]]] : [])),
+  );
+  const mask = createMask(secrets);
+  const record = (kind: string, data: unknown) => {
+    const event = {
+      runId: run.id,
+      attempt: run.attempt,
+      kind,
+      data: maskDeep(kind === 'model.call' ? withCost(data, walls) : data, mask),
+    };
+    return append(doors.db, event);
+  };
+  const issueKey = `issue:${run.repository}#${run.issue}`;
+  const choice = (stage: StageName) => ({
+    name: walls.model.perStage[stage]?.name ?? walls.model.name ?? doors.host.modelName,
+    effort: walls.model.perStage[stage]?.effort ?? walls.model.effort,
+  });
+  const price = walls.model.prices[choice('build').name] ?? null;
+  const spent = await spentOn(doors.db, issueKey);
+  const budget = createBudget({
+    limits: { tokens: walls.limits.tokens, dollars: walls.limits.dollars },
+    price,
+    spent: {
+      tokens: spent.tokens + spent.reservedTokens,
+      dollars: price === null ? null : spent.usd + spent.reservedUsd,
+    },
+    ledger: spendLedger(run, walls, issueKey, doors),
+  });
+  const paid = budgetedModel(recordedModel(doors.model, record, mask), budget);
+  return {
+    run,
+    lease,
+    ref,
+    repository: run.repository,
+    remote,
+    github: doors.github.repository(ref),
+    contract,
+    revision: run.request.allowed.length === 0 ? run.request.revision : revisionOfContract(contract),
+    walls,
+    base: accepted.base,
+    budget,
+    model: (stage) => ({
+      ...choice(stage),
+      door: stage === 'build' ? doors.model : paid,
+    }),
+    nonce: newNonce(),
+    secrets,
+    mask,
+    record,
+    signal,
+    deadlineMs: doors.clock.nowMs() + (walls.limits.minutes + 60) * 60_000,
+  };
+}
+
+/** `/allow` widens the contract, and so the contract's own list among the walls, never a policy above it. */
+export function amended(
+  { contract, walls }: Pick<AcceptedIntake, 'contract' | 'walls'>,
+  globs: readonly string[],
+): { contract: Contract; walls: Walls } {
+  let widened = contract;
+  for (const glob of globs) {
+    const result = amendFiles(widened, glob);
+    if (result.ok) widened = result.contract;
+  }
+  const allow = walls.files.allow.map((list, index) =>
+    walls.files.allowBy?.[index] === 'contract' ? widened.boundaries.files : list,
+  );
+  return { contract: widened, walls: { ...walls, files: { ...walls.files, allow } } };
+}
+
+function spendLedger(run: Run, walls: Walls, issueKey: string, { db, clock }: Doors): SpendLedger {
+  const day = new Date(clock.nowMs()).toISOString().slice(0, 10);
+  const shared: (SharedBudget & { clause: SpendClause })[] = [
+    {
+      key: issueKey,
+      limitUsd: lowest(walls.limits.dollars, walls.budget.dollarsPerIssue),
+      limitTokens: walls.limits.tokens,
+      clause: 'budget.dollars_per_issue',
+    },
+    {
+      key: `repo:${run.repository}:${day}`,
+      limitUsd: walls.budget.dollarsPerDay,
+      limitTokens: null,
+      clause: 'budget.dollars_per_day',
+    },
+    {
+      key: `org:${run.repository.slice(0, run.repository.lastIndexOf('/'))}:${day}`,
+      limitUsd: walls.budget.orgDollarsPerDay,
+      limitTokens: null,
+      clause: 'budget.org_dollars_per_day',
+    },
+  ];
+  return {
+    async reserve(worst) {
+      const held = await reserve(db, {
+        runId: run.id,
+        budgets: shared,
+        worstUsd: worst.dollars,
+        worstTokens: worst.tokens,
+      });
+      if (held.ok) return { ok: true, id: held.reservation };
+      return { ok: false, clause: shared.find((budget) => budget.key === held.key)?.clause ?? 'limits.tokens' };
+    },
+    settle: (id, actual) => settle(db, id, { usd: actual.dollars, tokens: actual.tokens }),
+  };
+}
+
+function lowest(left: number | null, right: number | null): number | null {
+  if (left === null || right === null) return left ?? right;
+  return Math.min(left, right);
+}
+
+const pricedCall = z.looseObject({
+  model: z.string(),
+  usage: z.object({ inputTokens: z.number(), cachedInputTokens: z.number(), outputTokens: z.number() }),
+});
+
+/** The price at the time of the call stays with it; null when it is unknown. */
+function withCost(data: unknown, walls: Walls): unknown {
+  const call = pricedCall.parse(data);
+  const price = walls.model.prices[call.model];
+  return { ...call, costUsd: price ? costUsd(call.usage, price) : null };
+}
+
+/** Writes each call's usage to the ledger, and masks what goes out. The build loop does both itself. */
+function recordedModel(model: Model, record: Attempt['record'], mask: Attempt['mask']): Model {
+  return {
+    async complete(request: ModelRequest): Promise<ModelReply> {
+      const reply = await model.complete(maskDeep(request, mask));
+      await record('model.call', { model: request.model, usage: reply.usage, finish: reply.finish });
+      return reply;
+    },
+  };
+}
+
+/** Masks every string of plain data; leaves signals, functions and class instances as they are. */
+export function maskDeep<T>(value: T, mask: (text: string) => string): T {
+  if (typeof value === 'string') return mask(value) as T;
+  if (Array.isArray(value)) return value.map((entry) => maskDeep(entry, mask)) as T;
+  if (value === null || typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, maskDeep(entry, mask)])) as T;
+}

@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto';
+import type { Attempt } from './attempt.ts';
+import { matchesGlob } from './contract/globs.ts';
+import type { Doors } from './doors.ts';
+import {
+  emptyOverlay,
+  type NetworkWalls,
+  type Overlay,
+  type PreparedCheckout,
+  type Sandbox,
+  type SandboxLimits,
+  type SetupRequest,
+} from './sandbox/sandbox.ts';
+
+/** What a set-up command usually reads, when the policy declares no inputs: manifests, lock files, rc files. */
+const usualInputs = [
+  '**/package.json',
+  '**/package-lock.json',
+  '**/npm-shrinkwrap.json',
+  '**/yarn.lock',
+  '**/pnpm-lock.yaml',
+  '**/pnpm-workspace.yaml',
+  '**/bun.lock',
+  '**/.npmrc',
+  '**/.yarnrc.yml',
+  '**/requirements*.txt',
+  '**/pyproject.toml',
+  '**/poetry.lock',
+  '**/uv.lock',
+  '**/Pipfile',
+  '**/Pipfile.lock',
+  '**/setup.cfg',
+  '**/go.mod',
+  '**/go.sum',
+  '**/Cargo.toml',
+  '**/Cargo.lock',
+  '**/Gemfile',
+  '**/Gemfile.lock',
+  '**/pom.xml',
+  '**/build.gradle*',
+  '**/gradle.lockfile',
+  '**/composer.json',
+  '**/composer.lock',
+];
+
+const setupTimeoutMs = 20 * 60_000;
+
+/** Opens containers on one checkout: the base commit's files, or those of a tree over it. */
+export interface Checkouts {
+  /** A fresh container whose work tree is that of `tree`. Secrets go in only when asked for. */
+  open(purpose: string, tree: string): Promise<Sandbox>;
+  /** The same with a part of a patch over the base commit. */
+  openWith(purpose: string, overlay: Overlay): Promise<Sandbox>;
+}
+
+export function createCheckouts(attempt: Attempt, doors: Pick<Doors, 'git' | 'sandbox'>): Checkouts {
+  const { walls, repository, base, signal } = attempt;
+  const limits: SandboxLimits = {
+    memoryBytes: walls.limits.memoryBytes,
+    cpus: walls.limits.cpus,
+    pids: walls.limits.pids,
+    diskBytes: walls.limits.diskBytes,
+    outputBytes: walls.limits.outputBytes,
+  };
+  let ofBase: Promise<PreparedCheckout> | null = null;
+
+  const prepare = async (commit: string, shared: boolean) =>
+    doors.sandbox.prepare({
+      repository,
+      commit,
+      image: walls.image,
+      setup: await setupOf(commit, shared),
+      files: () => doors.git.tar(repository, commit),
+      limits,
+      signal,
+    });
+
+  async function setupOf(commit: string, shared: boolean): Promise<SetupRequest | null> {
+    if (walls.setup === null) return null;
+    const { paths, hash } = await inputsOf(commit);
+    return {
+      command: walls.setup.command,
+      root: shared && walls.setup.root,
+      hosts: walls.setup.hosts,
+      inputs: () => doors.git.tar(repository, commit, paths),
+      inputsHash: hash,
+      shared,
+      network: networkOf(walls.setup.hosts),
+      timeoutMs: setupTimeoutMs,
+    };
+  }
+
+  async function inputsOf(commit: string): Promise<{ paths: string[]; hash: string }> {
+    const globs = walls.setup?.inputs.length ? walls.setup.inputs : usualInputs;
+    const files = (await doors.git.list(repository, commit)).filter((file) =>
+      globs.some((glob) => matchesGlob(file.path, glob)),
+    );
+    const hash = createHash('sha256').update(JSON.stringify(files.map((file) => [file.path, file.mode, file.blob])));
+    return { paths: files.map((file) => file.path), hash: hash.digest('hex') };
+  }
+
+  function networkOf(hosts: readonly string[]): NetworkWalls {
+    return {
+      hosts,
+      addresses: walls.network.addresses,
+      ...(walls.network.ca === null ? {} : { ca: walls.network.ca }),
+    };
+  }
+
+  async function changesSetup(tree: string): Promise<boolean> {
+    if (walls.setup === null) return false;
+    return (await inputsOf(tree)).hash !== (await inputsOf(base.commit)).hash;
+  }
+
+  let opened = 0;
+  const openFrom = (prepared: PreparedCheckout, purpose: string, overlay: Overlay) =>
+    doors.sandbox.open({
+      run: attempt.run.id,
+      // Several of one purpose may be open at once: the count keeps their fixed names apart.
+      purpose: `${purpose}-${++opened}`,
+      epoch: attempt.lease.epoch,
+      image: prepared.image,
+      overlay,
+      limits,
+      network: networkOf(walls.network.hosts),
+      secrets: attempt.secrets,
+      ...(walls.runtime === null ? {} : { runtime: walls.runtime }),
+      deadlineMs: attempt.deadlineMs,
+      signal,
+    });
+  const baseImage = () => {
+    ofBase ??= prepare(base.commit, true);
+    return ofBase;
+  };
+
+  return {
+    async open(purpose, tree) {
+      // A patch that changes what the set-up reads gets a set-up of its own, unprivileged and for this run alone.
+      if (await changesSetup(tree)) return openFrom(await prepare(tree, false), purpose, emptyOverlay);
+      return openFrom(await baseImage(), purpose, await doors.git.overlay(repository, base.commit, tree));
+    },
+    openWith: async (purpose, overlay) => openFrom(await baseImage(), purpose, overlay),
+  };
+}

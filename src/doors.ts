@@ -1,0 +1,42 @@
+import type { Logger } from 'pino';
+import type { Clock } from './clock.ts';
+import type { PolicyLayer } from './contract/policy.ts';
+import type { Database } from './engine/database.ts';
+import type { Git } from './git/git.ts';
+import type { GitHub, RepositoryRef } from './github/github.ts';
+import type { Model } from './model/model.ts';
+import type { SandboxEngine } from './sandbox/sandbox.ts';
+
+/** The six doors that lead outside, and the facts of this installation. Only `wiring.ts` makes one. */
+export interface Doors {
+  db: Database;
+  github: GitHub;
+  git: Git;
+  sandbox: SandboxEngine;
+  model: Model;
+  clock: Clock;
+  log: Logger;
+  host: HostFacts;
+}
+
+/** What this installation is, the same for every run. */
+export interface HostFacts {
+  /** `github.com` or the Enterprise host: first part of repository keys. */
+  githubHost: string;
+  githubUrl: string;
+  /** Tells this installation's containers and images from another's on the same engine. */
+  instance: string;
+  /** Model when no policy names one. */
+  modelName: string;
+  /** Values that a contract may name, by name. */
+  secrets: Readonly<Record<string, string>>;
+  operatorPolicy: PolicyLayer | null;
+  /** Public address, for links; null when none is set. */
+  publicUrl: string | null;
+  workerConcurrency: number;
+}
+
+/** `host/owner/name` in lower case: the key of a repository in every table, cache and mirror. */
+export function repositoryKey(host: string, ref: Pick<RepositoryRef, 'owner' | 'name'>): string {
+  return `${host}/${ref.owner}/${ref.name}`.toLowerCase();
+}

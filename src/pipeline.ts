@@ -1,0 +1,111 @@
+import { type AcceptedIntake, openAttempt, remoteOf } from './attempt.ts';
+import type { Doors } from './doors.ts';
+import type { Lease } from './engine/claim.ts';
+import { append } from './engine/ledger.ts';
+import { outputsOf } from './engine/outputs.ts';
+import { updateRun } from './engine/runs.ts';
+import { createSteps } from './engine/steps.ts';
+import type { Remote } from './git/git.ts';
+import { readLayers } from './policy-source.ts';
+import type { AttemptEnd, StageName } from './run.ts';
+import { runNumbers } from './run-numbers.ts';
+import { Briefing, selectContext } from './stages/context.ts';
+import { readDecisions } from './stages/decisions.ts';
+import { IntakeResult, intake } from './stages/intake.ts';
+import { LearnResult, learn } from './stages/learn.ts';
+import { PlanResult, plan, planWait } from './stages/plan.ts';
+import { ReviewResult, review } from './stages/review.ts';
+import { showStatusSoon } from './status.ts';
+import { turn } from './turn.ts';
+import { Verdict } from './verification/verdict.ts';
+
+/**
+ * One attempt of one run, read in one direction. Each stage's result is saved by `step`; after a crash the saved one is
+ * returned instead of working again. Errors: MillwrightError; the signal's reason when a person or the machine ends it.
+ */
+export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Promise<AttemptEnd> {
+  const steps = createSteps(doors.db, lease);
+  const enter = entering(lease, doors, signal);
+
+  await enter('intake');
+  const remote = await remoteOf(lease.run, doors.github.repository(lease.run), doors);
+  const accepted = (await steps.saved('intake', IntakeResult)) ?? (await takeIn(lease, remote, doors, signal));
+  if (!isAccepted(accepted)) return notAccepted(lease, accepted, doors);
+  await steps.step('intake', IntakeResult, async () => accepted);
+  await updateRun(doors.db, lease, { limits: accepted.walls.concurrency });
+  const attempt = await openAttempt(lease, accepted, remote, doors, signal);
+  await doors.git.fetch(remote, attempt.base.commit, signal);
+
+  await enter('context');
+  const briefing = await steps.step('context', Briefing, async () =>
+    selectContext(
+      {
+        repository: attempt.repository,
+        base: attempt.base.commit,
+        contract: attempt.contract,
+        decisions: await readDecisions(attempt),
+      },
+      doors,
+    ),
+  );
+
+  await enter('plan');
+  const planned = await steps.step('plan', PlanResult, () => plan(attempt, briefing));
+  const gate = planWait(planned, attempt);
+  if (gate) return { state: 'waiting', outcome: gate };
+
+  const turned = await turn({ attempt, steps, briefing, planned, enter, doors });
+  if ('state' in turned) return turned;
+
+  await enter('review');
+  const numbers = await runNumbers(lease.run, doors);
+  const published = await steps.step('review', ReviewResult, () =>
+    review({ ...turned, briefing, planned, numbers }, attempt, doors),
+  );
+  if (published.pullRequest === null) return { state: 'waiting', outcome: published.outcome };
+
+  await enter('learn');
+  const verdicts = (await outputsOf(doors.db, lease.run.id, 'verify', Verdict)).map(({ value }) => value);
+  await steps.step('learn', LearnResult, () => learn(attempt, published.outcome.code, verdicts, numbers));
+  return { state: 'done', outcome: published.outcome };
+}
+
+/** Marks where the run is, for people and for a worker that takes over. */
+function entering(lease: Lease, doors: Doors, signal: AbortSignal): (stage: StageName, note?: string) => Promise<void> {
+  return async (stage, note) => {
+    signal.throwIfAborted();
+    await updateRun(doors.db, lease, { stage });
+    await append(doors.db, { runId: lease.run.id, kind: 'stage', data: { stage, note: note ?? null } });
+    showStatusSoon(lease.run, doors);
+  };
+}
+
+async function takeIn(lease: Lease, remote: Remote, doors: Doors, signal: AbortSignal): Promise<IntakeResult> {
+  const { run } = lease;
+  const ref = { installationId: run.installationId, owner: run.owner, name: run.name };
+  const github = doors.github.repository(ref);
+  const needs = {
+    run,
+    layers: await readLayers(doors, ref),
+    heldSecrets: Object.keys(doors.host.secrets),
+    remote,
+    defaultModel: doors.host.modelName,
+  };
+  return intake(needs, { github, git: doors.git }, signal);
+}
+
+function isAccepted(result: IntakeResult): result is AcceptedIntake {
+  return result.kind === 'ready' && result.contract !== null && result.walls !== null && result.base !== null;
+}
+
+/** A refused contract is kept for the status comment, but not as a step: the next attempt reads the text anew. */
+async function notAccepted(lease: Lease, result: IntakeResult, doors: Doors): Promise<AttemptEnd> {
+  await append(doors.db, { runId: lease.run.id, kind: 'intake.refused', data: result });
+  const outcome = result.outcome ?? {
+    code: 'contract-untestable',
+    text: 'The contract was not accepted.',
+    question: null,
+    detail: null,
+  };
+  return { state: 'waiting', outcome };
+}

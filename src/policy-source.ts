@@ -1,0 +1,58 @@
+import { combineWalls } from './contract/combine.ts';
+import { emptyContract } from './contract/contract.ts';
+import { type PolicyLayer, type PolicyProblem, parsePolicyFile } from './contract/policy.ts';
+import type { Walls } from './contract/walls.ts';
+import type { Doors } from './doors.ts';
+import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
+
+/** Where a repository and an organisation keep their policy. */
+export const policyPath = '.github/millwright.yml';
+
+export interface PolicyLayers {
+  operator: PolicyLayer | null;
+  organization: PolicyLayer | null;
+  repository: PolicyLayer | null;
+  /** Errors of the files, with file, line and key. A run does not start while there are any. */
+  problems: PolicyProblem[];
+}
+
+/** Reads the layers as they stand now: the organisation's file and the repository's, each from its default branch only. */
+export async function readLayers(doors: Pick<Doors, 'github' | 'host'>, ref: RepositoryRef): Promise<PolicyLayers> {
+  const [organization, repository] = await Promise.all([
+    readLayer(
+      doors.github.repository({ ...ref, name: '.github' }),
+      'organization',
+      `${ref.owner}/.github/${policyPath}`,
+    ),
+    readLayer(doors.github.repository(ref), 'repository', policyPath),
+  ]);
+  return {
+    operator: doors.host.operatorPolicy,
+    organization: organization.policy,
+    repository: repository.policy,
+    problems: [...organization.problems, ...repository.problems],
+  };
+}
+
+async function readLayer(
+  github: RepositoryGitHub,
+  layer: 'organization' | 'repository',
+  fileName: string,
+): Promise<{ policy: PolicyLayer | null; problems: PolicyProblem[] }> {
+  const text = await github.readFile(policyPath);
+  if (text === null) return { policy: null, problems: [] };
+  const parsed = parsePolicyFile(text, fileName, layer);
+  return 'policy' in parsed ? { policy: parsed.policy, problems: [] } : { policy: null, problems: parsed.problems };
+}
+
+/** The walls before any contract asks for something: who may do what, and how many runs at once. */
+export function wallsWithoutContract(layers: PolicyLayers, doors: Pick<Doors, 'host'>, ref: RepositoryRef): Walls {
+  return combineWalls({
+    operator: layers.operator,
+    organization: layers.organization,
+    repository: layers.repository,
+    contract: emptyContract(),
+    repositoryName: `${ref.owner}/${ref.name}`,
+    heldSecrets: Object.keys(doors.host.secrets),
+  }).walls;
+}

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { type RunningApp, startApp } from './app.ts';
+import type { Doors } from './doors.ts';
+import { listRuns } from './engine/runs.ts';
+import { forgetWorker, heartbeatWorker, reapDeadWorkers } from './engine/workers.ts';
+import { asMillwrightError } from './errors.ts';
+import { reconcile } from './reconcile.ts';
+import { type Settings, SettingsError } from './settings.ts';
+import { expireWaits } from './waits.ts';
+import { healthHandler } from './web/health.ts';
+import { startWorker } from './worker.ts';
+
+export interface ServeOptions {
+  /** Whether webhooks are taken. */
+  web: boolean;
+  /** Whether runs are carried. */
+  runs: boolean;
+}
+
+export interface Service {
+  app: RunningApp | null;
+  /** Stops taking work, hands back leases, removes containers; resolves within seconds. */
+  stop(): Promise<void>;
+}
+
+const workerBeatMs = 10_000;
+const sweepMs = 60_000;
+const silentWorkerMs = 60_000;
+
+/** One process of the service: webhooks, deliveries, runs, and the passes that look after them. */
+export async function startService(settings: Settings, doors: Doors, options: ServeOptions): Promise<Service> {
+  const { environment } = settings;
+  const id = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`;
+  const beat = () => heartbeatWorker(doors.db, { id, capacity: options.runs ? environment.WORKER_CONCURRENCY : 0 });
+  await beat();
+  const worker = startWorker({ id, runs: options.runs }, doors);
+  const stops = [
+    every(workerBeatMs, 'say that this worker lives', doors, beat),
+    every(sweepMs, 'sweep', doors, () => sweep(doors, options.runs)),
+    every(environment.RECONCILE_MINUTES * 60_000, 'reconcile', doors, () => reconcile(doors)),
+  ];
+  let app: RunningApp | null = null;
+  if (options.web) {
+    if (settings.app === null) throw new SettingsError(['APP_ID, PRIVATE_KEY and WEBHOOK_SECRET are needed to serve.']);
+    const address = { host: environment.HOST, port: environment.PORT };
+    const health = healthHandler(doors, environment.METRICS_TOKEN ?? null, options.runs);
+    const credentials = {
+      appId: settings.app.id,
+      privateKey: settings.app.privateKey,
+      webhookSecret: settings.app.webhookSecret,
+    };
+    app = await startApp({ ...address, ...credentials, apiUrl: settings.apiUrl, log: doors.log }, doors.db, [health]);
+  }
+  return {
+    app,
+    async stop() {
+      await Promise.all([app?.stop(), worker.stop(), ...stops.map((stop) => stop())]);
+      await forgetWorker(doors.db, id);
+      await doors.db.close();
+    },
+  };
+}
+
+/** Now and then at an interval, one at a time; a failure is logged and the next turn tries again. */
+function every(intervalMs: number, what: string, doors: Doors, work: () => Promise<void>): () => Promise<void> {
+  const stopping = new AbortController();
+  const going = (async () => {
+    while (!stopping.signal.aborted) {
+      await work().catch((error) =>
+        doors.log.error({ err: asMillwrightError(error) }, `could not ${what}; tried again later`),
+      );
+      await doors.clock.sleep(intervalMs, stopping.signal).catch(() => {});
+    }
+  })();
+  return async () => {
+    stopping.abort();
+    // A pass under way is safe to leave: everything it does may be done again.
+    await Promise.race([going, doors.clock.sleep(1_000)]);
+  };
+}
+
+/** Containers of dead epochs and past deadlines, workers that are silent, waits that have lasted too long. */
+async function sweep(doors: Doors, runs: boolean): Promise<void> {
+  await reapDeadWorkers(doors.db, silentWorkerMs);
+  await expireWaits(doors);
+  if (!runs || !(await doors.sandbox.status()).available) return;
+  const live = await listRuns(doors.db, { states: ['running'], limit: 10_000 });
+  const reaped = await doors.sandbox.reap({ exceptRuns: live.map((run) => run.id) });
+  const expired = await doors.sandbox.reap({ expiredAtMs: doors.clock.nowMs() });
+  if (reaped + expired > 0) doors.log.info({ containers: reaped + expired }, 'left-over containers removed');
+}

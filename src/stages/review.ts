@@ -1,0 +1,263 @@
+import { z } from 'zod';
+import { askForShape } from '../agent/ask-for-shape.ts';
+import { reviewMessages } from '../agent/prompts.ts';
+import { ReviewShape } from '../agent/shapes.ts';
+import type { Attempt } from '../attempt.ts';
+import type { Doors } from '../doors.ts';
+import { eventsOf } from '../engine/ledger.ts';
+import { updateRun } from '../engine/runs.ts';
+import { MillwrightError } from '../errors.ts';
+import type { AppIdentity, PullRequestFacts } from '../github/github.ts';
+import { checkRunReport } from '../report/check-run.ts';
+import { commitMessage } from '../report/commit-message.ts';
+import type { PullRequestInput, RunNumbers, SecondLookFinding } from '../report/facts.ts';
+import { pullRequestBody, pullRequestTitle } from '../report/pull-request.ts';
+import { Outcome } from '../run.ts';
+import type { Verdict } from '../verification/verdict.ts';
+import type { BuildResult } from './build.ts';
+import type { Briefing } from './context.ts';
+import { type PlanResult, planFacts } from './plan.ts';
+
+export const checkRunName = 'millwright';
+
+export const ReviewResult = z.object({
+  /** `review` when the pull request stands; else what the run waits for. */
+  outcome: Outcome,
+  pullRequest: z.object({ number: z.number(), url: z.string() }).nullable(),
+  head: z.string().nullable(),
+});
+export type ReviewResult = z.infer<typeof ReviewResult>;
+
+export interface ReviewNeeds {
+  briefing: Briefing;
+  planned: PlanResult;
+  built: BuildResult;
+  verdict: Verdict;
+  numbers: RunNumbers;
+  /** Commit on the branch that the verified tree is of, when a person made it (`/retry from verify`). */
+  foreignHead: string | null;
+}
+
+type ReviewDoors = Pick<Doors, 'git' | 'db' | 'github' | 'host' | 'clock'>;
+
+/** Stage 6: branch, pull request and check run, written by the app from evidence. Safe to run twice. */
+export async function review(needs: ReviewNeeds, attempt: Attempt, doors: ReviewDoors): Promise<ReviewResult> {
+  const conflict = await conflictWithBase(attempt, needs.verdict.tree, doors);
+  if (conflict) return { outcome: conflict, pullRequest: null, head: null };
+  const secondLook = await lookAgain(needs, attempt, doors);
+  const identity = await doors.github.identity();
+  const pushed = await publish(needs, attempt, identity, doors);
+  if ('outcome' in pushed) return { outcome: pushed.outcome, pullRequest: null, head: null };
+
+  const input = await pullRequestInput(needs, attempt, pushed.head, secondLook, doors);
+  const { walls, github, run } = attempt;
+  const pull = await github.upsertPullRequest({
+    branch: run.branch,
+    base: attempt.base.branch,
+    title: pullRequestTitle(input),
+    body: pullRequestBody(input),
+    draft: walls.pullRequest.draft,
+  });
+  await updateRun(doors.db, attempt.lease, { pullRequest: pull.number, headSha: pushed.head });
+  await dress(pull, input, attempt);
+  const unchanged = pushed.changed ? '' : ' There was no further change.';
+  return {
+    outcome: { code: 'review', text: `The pull request is open.${unchanged}`, question: null, detail: null },
+    pullRequest: { number: pull.number, url: pull.url },
+    head: pushed.head,
+  };
+}
+
+/** Check run, labels and reviewers: what the pull request wears. */
+async function dress(pull: PullRequestFacts, input: PullRequestInput, attempt: Attempt): Promise<void> {
+  const { walls, github, run } = attempt;
+  const report = checkRunReport({
+    verdict: input.verdict,
+    revision: input.revision,
+    numbers: input.numbers,
+    link: input.link,
+  });
+  await github.upsertCheckRun({
+    name: checkRunName,
+    headSha: input.head.commit,
+    externalId: run.id,
+    status: 'completed',
+    conclusion: report.conclusion,
+    title: report.title,
+    summary: report.summary,
+    text: report.text,
+    annotations: report.annotations,
+    ...(input.link === null ? {} : { detailsUrl: input.link }),
+  });
+  await github.addLabels(pull.number, walls.pullRequest.labels);
+  await github.requestReviewers(
+    pull.number,
+    walls.pullRequest.reviewers.length > 0 ? walls.pullRequest.reviewers : [run.request.labeller],
+  );
+}
+
+/** When base has moved so that the patch no longer fits, a person has to say what wins. */
+async function conflictWithBase(
+  { remote, base, repository, signal }: Attempt,
+  tree: string,
+  { git }: ReviewDoors,
+): Promise<Outcome | null> {
+  const now = await git.fetch(remote, `refs/heads/${base.branch}`, signal);
+  if (now === base.commit) return null;
+  const merged = await git.mergeTrees(repository, base.commit, tree, now);
+  if (merged.ok) return null;
+  return {
+    code: 'base-conflict',
+    text: 'The base branch has moved, and the patch conflicts with it.',
+    question:
+      'Start anew on the new base (take the label off and put it on again), or resolve it on the branch and answer /retry from verify.',
+    detail: merged.conflicts.join('\n'),
+  };
+}
+
+/** The second look informs, it never decides: without an answer the pull request goes out without it. */
+async function lookAgain(
+  { verdict }: ReviewNeeds,
+  attempt: Attempt,
+  { git }: ReviewDoors,
+): Promise<SecondLookFinding[]> {
+  const { walls, contract, nonce, mask, signal } = attempt;
+  if (walls.limits.findings === 0) return [];
+  const { name, effort, door } = attempt.model('review');
+  const { text } = await git.diff(attempt.repository, attempt.base.commit, verdict.tree);
+  const messages = reviewMessages({
+    contract,
+    diff: text.slice(0, 60_000),
+    checks: verdict.checks.map((check) => `${check.label}: ${check.state}`).join('\n'),
+    claims: '',
+    findings: walls.limits.findings,
+    nonce,
+    mask,
+  });
+  try {
+    const answer = await askForShape(door, { model: name, effort, messages, name: 'review', signal }, ReviewShape);
+    if (!answer.ok) return [];
+    return answer.value.findings.slice(0, walls.limits.findings).map(({ file, line, message, consequence }) => ({
+      path: mask(file),
+      line,
+      consequence: mask(`${message} ${consequence}`),
+    }));
+  } catch (error) {
+    if (signal.aborted || !(error instanceof MillwrightError)) throw error;
+    await attempt.record('review.second-look', { code: error.code });
+    return [];
+  }
+}
+
+type Published = { head: string; changed: boolean } | { outcome: Outcome };
+
+/** One commit on top of the branch for each accepted attempt; nothing is rewritten, foreign commits are never overwritten. */
+async function publish(
+  needs: ReviewNeeds,
+  attempt: Attempt,
+  identity: AppIdentity,
+  doors: ReviewDoors,
+): Promise<Published> {
+  const { run, remote, repository, signal, base } = attempt;
+  const { git } = doors;
+  const tip = await git.remoteHead(remote, run.branch, signal);
+  if (needs.foreignHead !== null && tip === needs.foreignHead) return { head: tip, changed: false };
+  if (tip !== null) {
+    await git.fetch(remote, tip, signal);
+    if ((await git.treeOf(repository, tip)) === needs.verdict.tree) return { head: tip, changed: false };
+    if (!(await ownCommits(attempt, doors)).has(tip)) return { outcome: foreignCommits(run.branch) };
+  }
+  const head = await git.commit(repository, {
+    tree: needs.verdict.tree,
+    parents: [tip ?? base.commit],
+    message: commitMessage({
+      issue: run.issue,
+      issueTitle: run.request.title,
+      contract: attempt.contract,
+      revision: attempt.revision,
+      run: run.id,
+      link: null,
+    }),
+    author: { name: identity.name, email: identity.email },
+    timestampS: Math.floor(run.createdAtMs / 1000) + run.attempt,
+  });
+  // Written down before the push, so that after a crash in between the branch is known as ours.
+  await attempt.record('commit.made', { sha: head });
+  const pushed = await git.push(remote, head, run.branch, tip, signal);
+  if (pushed.ok) return { head, changed: true };
+  if (pushed.reason === 'moved') return { outcome: foreignCommits(run.branch) };
+  throw new MillwrightError('outside.push-refused', { detail: pushed.message });
+}
+
+/** Commits that the app itself made for this issue's branch: of this run, and the one that an earlier run left. */
+export async function ownCommits({ run }: Attempt, { db }: Pick<Doors, 'db'>): Promise<Set<string>> {
+  const made = await eventsOf(db, run.id, { kinds: ['commit.made'] });
+  const shas = made.map((event) => z.object({ sha: z.string() }).parse(event.data).sha);
+  return new Set(run.headSha === null ? shas : [run.headSha, ...shas]);
+}
+
+export function foreignCommits(branch: string): Outcome {
+  return {
+    code: 'foreign-commits',
+    text: `The branch ${branch} has commits that the app did not make; they are left alone.`,
+    question:
+      'Answer /retry from verify to have that head verified as it is, or move the commits elsewhere and answer /retry.',
+    detail: null,
+  };
+}
+
+async function pullRequestInput(
+  needs: ReviewNeeds,
+  attempt: Attempt,
+  head: string,
+  secondLook: SecondLookFinding[],
+  { git, host }: ReviewDoors,
+): Promise<PullRequestInput> {
+  const { run, base, contract, revision } = attempt;
+  const { built, verdict, planned } = needs;
+  const diff = await git.diff(attempt.repository, base.commit, verdict.tree);
+  const planPaths = planned.plan === null ? null : new Set(planned.plan.files);
+  const unplanned =
+    planPaths === null
+      ? []
+      : diff.files
+          .filter((file) => !planPaths.has(file.path))
+          .map((file) => `${file.path} was changed though the plan did not name it`);
+  const undone =
+    planPaths === null
+      ? []
+      : [...planPaths]
+          .filter((path) => !diff.files.some((file) => file.path === path || file.from === path))
+          .map((path) => `${path} was planned but not changed`);
+  return {
+    issue: run.issue,
+    issueTitle: run.request.title,
+    contract,
+    revision,
+    base,
+    head: { branch: run.branch, commit: head },
+    changes: diff.files,
+    verdict,
+    claims: {
+      summary: built.submission?.summary ?? null,
+      assumptions: built.submission?.assumptions ?? [],
+      notVerified: built.notes,
+      reviewNote: null,
+    },
+    plan: planFacts(planned),
+    missingContext: needs.briefing.missing,
+    deviations: [
+      ...unplanned,
+      ...undone,
+      ...planned.objections.filter(({ kind }) => kind === 'tests').map(({ text }) => text),
+    ],
+    allowed: run.request.allowed,
+    narrowed: [],
+    blockedHosts: built.blockedHosts,
+    blockedCommands: built.refused.map(({ what, reason }) => ({ command: what, reason })),
+    secondLook,
+    numbers: needs.numbers,
+    link: host.publicUrl === null ? null : `${host.publicUrl.replace(/\/$/, '')}/runs/${run.id}`,
+    merged: null,
+  };
+}

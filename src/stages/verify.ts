@@ -1,0 +1,65 @@
+import type { Submission } from '../agent/result.ts';
+import type { Attempt } from '../attempt.ts';
+import type { Checkouts } from '../checkout.ts';
+import type { Doors } from '../doors.ts';
+import { judgeCommand } from '../sandbox/command-policy.ts';
+import { memoryBaselineCache } from '../verification/baseline.ts';
+import type { EvidenceClaim, Verdict } from '../verification/verdict.ts';
+import { verify } from '../verification/verify.ts';
+import type { BuildResult } from './build.ts';
+
+export interface VerifyNeeds {
+  built: BuildResult;
+  lastRound: boolean;
+  /** Names of findings that sent the work back earlier in this attempt. */
+  sentBack: readonly string[];
+}
+
+/** Base does not change: its results serve every round and run of this process. */
+const baseCache = memoryBaselineCache();
+
+/** Stage 5: a verdict by code, from patch and base commit only, in containers that the agent never touched. */
+export async function verifyTree(
+  needs: VerifyNeeds,
+  attempt: Attempt,
+  checkouts: Checkouts,
+  { git }: Pick<Doors, 'git'>,
+): Promise<Verdict> {
+  const { built } = needs;
+  const baseTree = await git.treeOf(attempt.repository, attempt.base.commit);
+  return verify(
+    {
+      repository: attempt.repository,
+      base: attempt.base.commit,
+      tree: built.tree,
+      contract: attempt.contract,
+      walls: attempt.walls,
+      waived: attempt.run.request.waived,
+      claims: claimsOf(built.submission),
+      sentBack: needs.sentBack,
+      lastRound: needs.lastRound,
+      emptyReason: built.submission?.reason ?? built.submission?.summary ?? null,
+    },
+    {
+      git,
+      openHead: () => checkouts.open('head', built.tree),
+      openBase: () => checkouts.open('base', baseTree),
+      openWith: (overlay) => checkouts.openWith('part', overlay),
+      baseCache,
+      mask: attempt.mask,
+      judgeCommand: (command) => judgeCommand(command, attempt.walls.commands),
+      record: (event) => attempt.record('verify.command', event),
+    },
+    attempt.signal,
+  );
+}
+
+/** The agent's evidence map as proposals: the verifier runs each itself. */
+function claimsOf(submission: Submission | null): EvidenceClaim[] {
+  return (submission?.criteria ?? []).flatMap(({ criterion, evidence = {} }) =>
+    (['check', 'test', 'command'] as const).flatMap((kind) => {
+      const value = evidence[kind];
+      return value === undefined ? [] : [{ criterion, kind, value }];
+    }),
+  );
+}

@@ -1,0 +1,257 @@
+import type { Attempt } from './attempt.ts';
+import { type Checkouts, createCheckouts } from './checkout.ts';
+import type { Doors } from './doors.ts';
+import { eventsOf } from './engine/ledger.ts';
+import { latestOutput } from './engine/outputs.ts';
+import type { Steps } from './engine/steps.ts';
+import type { ModelMessage } from './model/model.ts';
+import type { AttemptEnd, StageName } from './run.ts';
+import type { Sandbox } from './sandbox/sandbox.ts';
+import { BuildResult, build } from './stages/build.ts';
+import type { Briefing } from './stages/context.ts';
+import { guidanceOf } from './stages/guidance.ts';
+import type { PlanResult } from './stages/plan.ts';
+import { foreignCommits, ownCommits } from './stages/review.ts';
+import { verifyTree } from './stages/verify.ts';
+import { Verdict } from './verification/verdict.ts';
+
+interface Turning {
+  attempt: Attempt;
+  steps: Steps;
+  briefing: Briefing;
+  planned: PlanResult;
+  enter: (stage: StageName, note?: string) => Promise<void>;
+  doors: Doors;
+}
+
+interface Turned {
+  built: BuildResult;
+  verdict: Verdict;
+  foreignHead: string | null;
+}
+
+/** build ⇄ verify, at most `limits.rounds` times. Each round's patch and verdict are saved. */
+export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
+  const { attempt, steps, enter, doors } = line;
+  const { rounds } = attempt.walls.limits;
+  const start = await startOf(attempt, doors);
+  if ('state' in start) return start;
+  const checkouts = createCheckouts(attempt, doors);
+  await using bench = createBench(checkouts);
+  let previous: { tree: string; conversation: ModelMessage[] | null } = { tree: start.tree, conversation: null };
+  let feedback: string | null = start.feedback;
+  const sentBack: string[] = [];
+  let turns = 0;
+  for (let round = 1; round <= rounds; round++) {
+    const index = start.index + round - 1;
+    let built: BuildResult | null = round === 1 ? start.built : null;
+    if (built === null) {
+      await enter('build', `round ${round} of ${rounds}`);
+      let conversation: ModelMessage[] | null = null;
+      built = await steps.step(`build-${index}`, BuildResult, async () => {
+        const made = await build(
+          {
+            briefing: line.briefing,
+            planned: line.planned,
+            from: previous.tree,
+            feedback,
+            guidance: round === 1 ? await guidanceOf(attempt) : null,
+            conversation: previous.conversation,
+            startedAtMs: start.startedAtMs,
+            turns,
+          },
+          attempt,
+          await bench.at(previous.tree),
+          doors,
+        );
+        conversation = made.conversation;
+        return made;
+      });
+      turns += built.turns;
+      previous = { tree: built.tree, conversation };
+      const early = endOfBuild(built);
+      if (early) return early;
+    }
+    await enter('verify', `round ${round} of ${rounds}`);
+    const proposed = built;
+    const verdict = await steps.step(`verify-${index}`, Verdict, () =>
+      verifyTree({ built: proposed, lastRound: round === rounds, sentBack }, attempt, checkouts, doors),
+    );
+    if (verdict.next === 'open') return { built, verdict, foreignHead: start.foreignHead };
+    if (verdict.next === 'wait') return waiting(verdict, built);
+    if (verdict.next === 'fail') return failed(verdict);
+    feedback = verdict.feedback;
+    sentBack.push(...verdict.findings.map((finding) => finding.name));
+  }
+  return {
+    state: 'failed',
+    outcome: {
+      code: 'limit.rounds',
+      text: 'The last round did not pass verification.',
+      question: null,
+      detail: feedback,
+    },
+  };
+}
+
+/** Where the attempt takes the work up. */
+interface Start {
+  tree: string;
+  /** Number of the first build step. */
+  index: number;
+  /** A patch that is verified first, as it is; null when the first round builds. */
+  built: BuildResult | null;
+  /** Head of the branch when a person made it and asked for it to be verified. */
+  foreignHead: string | null;
+  /** What the last verdict objected to. */
+  feedback: string | null;
+  startedAtMs: number;
+}
+
+async function startOf(attempt: Attempt, doors: Doors): Promise<Start | AttemptEnd> {
+  const { run, base } = attempt;
+  const fromPatch = run.start.from === 'verify' || run.start.from === 'review' || run.start.from === 'learn';
+  const saved = await latestOutput(doors.db, run.id, 'build', BuildResult);
+  const [first] = (await eventsOf(doors.db, run.id, { kinds: ['stage'] })).filter(
+    (event) => event.attempt === run.attempt,
+  );
+  const startedAtMs = first?.atMs ?? doors.clock.nowMs();
+  const tip = await branchTip(attempt, doors);
+
+  if (tip?.foreign) {
+    if (!fromPatch) return { state: 'waiting', outcome: foreignCommits(run.branch) };
+    return {
+      tree: tip.tree,
+      index: 1,
+      built: personsWork(tip.tree),
+      foreignHead: tip.commit,
+      feedback: null,
+      startedAtMs,
+    };
+  }
+  if (fromPatch && saved) {
+    return {
+      tree: saved.value.tree,
+      index: numberOf(saved.name),
+      built: saved.value,
+      foreignHead: null,
+      feedback: null,
+      startedAtMs,
+    };
+  }
+  const lastVerdict = await latestOutput(doors.db, run.id, 'verify', Verdict);
+  const tree = saved?.value.tree ?? tip?.tree ?? (await doors.git.treeOf(attempt.repository, base.commit));
+  return { tree, index: 1, built: null, foreignHead: null, feedback: lastVerdict?.value.feedback ?? null, startedAtMs };
+}
+
+async function branchTip(
+  attempt: Attempt,
+  doors: Doors,
+): Promise<{ commit: string; tree: string; foreign: boolean } | null> {
+  const { remote, run, repository, signal } = attempt;
+  const commit = await doors.git.remoteHead(remote, run.branch, signal);
+  if (commit === null) return null;
+  await doors.git.fetch(remote, commit, signal);
+  const foreign = !(await ownCommits(attempt, doors)).has(commit);
+  return { commit, tree: await doors.git.treeOf(repository, commit), foreign };
+}
+
+/** A person's head is verified as it is: there are no claims of an agent about it. */
+function personsWork(tree: string): BuildResult {
+  return {
+    tree,
+    changes: [],
+    empty: false,
+    end: 'submitted',
+    submission: null,
+    question: null,
+    clause: null,
+    rejections: [],
+    notes: [],
+    turns: 0,
+    refused: [],
+    blockedHosts: [],
+  };
+}
+
+function numberOf(step: string): number {
+  return Number(step.split('-')[1]) || 1;
+}
+
+/** The agent's container, kept between the rounds of an attempt and removed with it. */
+function createBench(checkouts: Checkouts): AsyncDisposable & { at(tree: string): Promise<Sandbox> } {
+  let sandbox: Sandbox | null = null;
+  return {
+    async at(tree) {
+      sandbox ??= await checkouts.open('build', tree);
+      return sandbox;
+    },
+    async [Symbol.asyncDispose]() {
+      await sandbox?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Ends of a build that no verification follows; the patch so far is saved all the same. */
+function endOfBuild(built: BuildResult): AttemptEnd | null {
+  const wait = (code: string, text: string): AttemptEnd => ({
+    state: 'waiting',
+    outcome: { code, text, question: built.question, detail: null },
+  });
+  switch (built.end) {
+    case 'submitted':
+      return null;
+    case 'asked':
+      return wait('question', 'The agent asks a question. Answer with /retry and the answer.');
+    case 'stuck':
+      return wait('stuck', 'The agent got no further. Answer with /retry and guidance.');
+    case 'refused':
+      return wait('model-refused', 'The model refused the task. Rephrase it, or answer with /retry and guidance.');
+    case 'rejected':
+      return {
+        state: 'failed',
+        outcome: {
+          code: 'patch-invalid',
+          text: 'The patch cannot be taken.',
+          question: null,
+          detail: rejectionText(built),
+        },
+      };
+    case 'limit':
+      return {
+        state: 'failed',
+        outcome: {
+          code: built.clause ?? 'limit',
+          text: `The limit ${built.clause ?? ''} was reached.`,
+          question: null,
+          detail: null,
+        },
+      };
+  }
+}
+
+function rejectionText({ rejections }: BuildResult): string {
+  return rejections.map(({ path, reason }) => `${path}: ${reason}`).join('\n');
+}
+
+function waiting(verdict: Verdict, built: BuildResult): AttemptEnd {
+  const gate = verdict.findings.find((finding) => finding.next === 'wait')?.gate ?? 'verification';
+  const text = built.empty ? 'No change was needed, says the agent.' : 'Verification asks for a person.';
+  return {
+    state: 'waiting',
+    outcome: { code: built.empty ? 'no-change' : gate, text, question: verdict.question, detail: verdict.feedback },
+  };
+}
+
+function failed(verdict: Verdict): AttemptEnd {
+  const names = verdict.findings.filter((finding) => finding.next === 'fail').map((finding) => finding.name);
+  return {
+    state: 'failed',
+    outcome: {
+      code: 'verification-failed',
+      text: `Verification failed after the last round: ${names.join(', ')}.`,
+      question: null,
+      detail: verdict.feedback,
+    },
+  };
+}

@@ -1,0 +1,236 @@
+import { applyDelivery } from './deliveries.ts';
+import type { Doors } from './doors.ts';
+import { claimRun, heartbeat, type Lease, leaseMs, releaseLease } from './engine/claim.ts';
+import { failDelivery, finishDelivery, takeDelivery } from './engine/inbox.ts';
+import { append } from './engine/ledger.ts';
+import { getRun, listRuns, moveRun } from './engine/runs.ts';
+import { asMillwrightError, MillwrightError } from './errors.ts';
+import { carry } from './pipeline.ts';
+import type { AttemptEnd, Outcome } from './run.ts';
+import { showStatus } from './status.ts';
+
+export interface WorkerOptions {
+  /** Unique among all workers on the store. */
+  id: string;
+  /** Whether this process also carries runs; deliveries are applied by every process. */
+  runs: boolean;
+}
+
+export interface Worker {
+  /** Runs that this worker holds now. */
+  held(): string[];
+  /** Stops taking work, hands back leases, removes containers. Resolves within seconds. */
+  stop(): Promise<void>;
+}
+
+/** How often to look although nothing woke us: the safety net under wake-ups (FLOORS §10). */
+const pollMs = { sqlite: 150, postgres: 1000 } as const;
+const deliveryTries = 8;
+/** Infrastructure failures of one attempt before it is given up. */
+const attemptFailures = 5;
+
+/** Takes deliveries and runs until stopped. Each run is carried under a lease that a heartbeat keeps. */
+export function startWorker(options: WorkerOptions, doors: Doors): Worker {
+  const stopping = new AbortController();
+  const held = new Map<string, { controller: AbortController; done: Promise<void> }>();
+  const bell = createBell(doors);
+
+  const deliveries = loop(stopping.signal, bell, doors, () => applyNext(options.id, doors));
+  const runs = options.runs
+    ? loop(stopping.signal, bell, doors, async () => {
+        if (held.size >= doors.host.workerConcurrency || !(await engineReady(doors))) return false;
+        const lease = await claimRun(doors.db, { id: options.id, capacity: doors.host.workerConcurrency });
+        if (!lease) return false;
+        const controller = new AbortController();
+        const done = carryLease(lease, doors, controller).finally(() => {
+          held.delete(lease.run.id);
+          bell.ring();
+        });
+        held.set(lease.run.id, { controller, done });
+        return true;
+      })
+    : Promise.resolve();
+
+  return {
+    held: () => [...held.keys()],
+    async stop() {
+      stopping.abort(shutDown);
+      bell.ring();
+      for (const { controller } of held.values()) controller.abort(shutDown);
+      await Promise.all([deliveries, runs, ...[...held.values()].map(({ done }) => done)]);
+      bell.close();
+    },
+  };
+}
+
+const shutDown = new MillwrightError('run.lost-lease', { message: 'this process is shutting down' });
+
+/** Wakes the loops when the store says so; between, they sleep. */
+function createBell({ db }: Doors) {
+  let waiting: (() => void)[] = [];
+  const ring = () => {
+    const woken = waiting;
+    waiting = [];
+    for (const wake of woken) wake();
+  };
+  const listeners = [db.onWake('deliveries', ring), db.onWake('runs', ring)];
+  return {
+    ring,
+    next: () => new Promise<void>((resolve) => waiting.push(resolve)),
+    close: () => {
+      for (const stop of listeners) stop();
+    },
+  };
+}
+
+/** Repeats `work` while it finds something; then waits for the bell or the poll. A store that fails is tried again. */
+async function loop(
+  signal: AbortSignal,
+  bell: ReturnType<typeof createBell>,
+  doors: Doors,
+  work: () => Promise<boolean>,
+) {
+  while (!signal.aborted) {
+    const rung = bell.next();
+    try {
+      if (await work()) continue;
+    } catch (error) {
+      doors.log.error({ err: error }, 'the worker could not take work; it tries again');
+    }
+    const nap = new AbortController();
+    await Promise.race([rung, doors.clock.sleep(pollMs[doors.db.dialect], nap.signal).catch(() => {})]);
+    nap.abort();
+  }
+}
+
+let engineWarned = false;
+
+/** Without an engine nothing is claimed: labelled issues stay queued and say why. */
+async function engineReady(doors: Doors): Promise<boolean> {
+  const { available, reason } = await doors.sandbox.status();
+  if (available === !engineWarned) return available;
+  engineWarned = !available;
+  if (available) doors.log.info('the sandbox engine is back');
+  else doors.log.error({ reason }, 'no sandbox engine: runs stay queued');
+  for (const run of await listRuns(doors.db, { states: ['queued'] })) await showStatus(run, doors);
+  return available;
+}
+
+async function applyNext(owner: string, doors: Doors): Promise<boolean> {
+  const delivery = await takeDelivery(doors.db, owner);
+  if (!delivery) return false;
+  try {
+    if ((await applyDelivery(delivery, doors)) === 'again')
+      await failDelivery(doors.db, delivery.id, 'an older run of the issue has not ended yet', 1000);
+    else await finishDelivery(doors.db, delivery.id);
+  } catch (error) {
+    const known = asMillwrightError(error);
+    const retry = known.retry && delivery.attempts < deliveryTries;
+    doors.log.error(
+      { err: known, delivery: delivery.id, event: delivery.event, retry },
+      'a delivery could not be applied',
+    );
+    await failDelivery(
+      doors.db,
+      delivery.id,
+      known.message,
+      retry ? backOffMs(delivery.attempts, known.retryAfterMs) : null,
+    );
+  }
+  return true;
+}
+
+/** Doubles from one second to five minutes, with jitter so that many do not come back together. */
+export function backOffMs(failures: number, atLeastMs = 0): number {
+  const doubled = Math.min(300_000, 1000 * 2 ** failures);
+  return Math.max(atLeastMs, doubled * (0.75 + Math.random() / 2));
+}
+
+/** Carries one run to its end, to a wait, or back to the queue. Never rejects. */
+async function carryLease(lease: Lease, doors: Doors, controller: AbortController): Promise<void> {
+  const log = doors.log.child({ run: lease.run.id, issue: lease.run.issue, repository: lease.run.repository });
+  const beating = keepLease(lease, doors, controller);
+  try {
+    log.info({ attempt: lease.run.attempt, epoch: lease.epoch }, 'run taken');
+    await settle(lease, await carry(lease, { ...doors, log }, controller.signal), doors);
+  } catch (error) {
+    const cause = controller.signal.aborted ? controller.signal.reason : error;
+    await settleFailure(lease, asMillwrightError(cause), { ...doors, log }).catch((failure) =>
+      log.error({ err: failure }, 'the end of a run could not be written; another worker takes it over'),
+    );
+  } finally {
+    controller.abort(shutDown);
+    await beating;
+    // Every container closes with its stage; this catches what a failure left.
+    await doors.sandbox
+      .reap({ run: lease.run.id })
+      .catch((error) => log.warn({ err: error }, 'containers could not be removed now; the reaper will'));
+  }
+}
+
+async function keepLease(lease: Lease, doors: Doors, controller: AbortController): Promise<void> {
+  const { signal } = controller;
+  const beat = async () => {
+    const { held, cancel } = await heartbeat(doors.db, lease);
+    if (!held) controller.abort(new MillwrightError('run.lost-lease'));
+    else if (cancel) controller.abort(new MillwrightError('run.cancelled', { detail: JSON.stringify(cancel) }));
+  };
+  const stopListening = doors.db.onWake('cancel', () => void beat().catch(() => {}));
+  let lastBeatMs = doors.clock.nowMs();
+  while (!signal.aborted) {
+    try {
+      await beat();
+      lastBeatMs = doors.clock.nowMs();
+    } catch {
+      // The store is away: work goes on until the lease has surely passed to another.
+      if (doors.clock.nowMs() - lastBeatMs > leaseMs) controller.abort(new MillwrightError('run.lost-lease'));
+    }
+    await doors.clock.sleep(leaseMs / 4, signal).catch(() => {});
+  }
+  stopListening();
+}
+
+async function settle(lease: Lease, end: AttemptEnd, doors: Doors): Promise<void> {
+  await moveRun(doors.db, lease, end.state, { outcome: end.outcome });
+  const ended = await getRun(doors.db, lease.run.id);
+  if (ended) await showStatus(ended, doors);
+}
+
+async function settleFailure(lease: Lease, error: MillwrightError, doors: Doors): Promise<void> {
+  if (error === shutDown) return await releaseLease(doors.db, lease);
+  if (error.code === 'run.lost-lease') return;
+  if (error.code === 'run.cancelled') {
+    const cancel = JSON.parse(error.detail ?? '{}') as { by?: string; reason?: string };
+    return await settle(
+      lease,
+      { state: 'stopped', outcome: stoppedOutcome(cancel.by ?? '', cancel.reason ?? null) },
+      doors,
+    );
+  }
+  doors.log.error({ err: error, cause: error.cause }, 'a stage failed');
+  await append(doors.db, {
+    runId: lease.run.id,
+    kind: 'run.error',
+    data: { code: error.code, message: error.message, detail: error.detail ?? null },
+  });
+  const failures = lease.run.failures + 1;
+  if (error.retry && failures < attemptFailures) {
+    await releaseLease(doors.db, lease, { runAfterMs: backOffMs(failures, error.retryAfterMs), countFailure: true });
+    const queued = await getRun(doors.db, lease.run.id);
+    if (queued) await showStatus(queued, doors);
+    return;
+  }
+  await settle(
+    lease,
+    {
+      state: 'failed',
+      outcome: { code: error.code, text: error.requesterMessage, question: null, detail: error.detail ?? null },
+    },
+    doors,
+  );
+}
+
+/** How a run that a person ended is told. */
+export function stoppedOutcome(by: string, reason: string | null): Outcome {
+  return { code: 'stopped', text: `Stopped by @${by}.`, question: null, detail: reason };
+}
