@@ -4,8 +4,9 @@ import { headAndTail } from './output-store.ts';
 
 /** Share of the room that stays as it is at the end: what the model is working with right now. */
 const recentShare = 0.3;
-const shortHeadChars = 300;
-const shortTailChars = 300;
+/** Characters left of each end of an old tool output, and of a recent one when nothing else helps. */
+const oldEndChars = 300;
+const recentEndChars = 1_500;
 const shortArgumentChars = 200;
 
 export interface Compaction {
@@ -20,26 +21,45 @@ export interface Compaction {
  */
 export function compact(messages: readonly ModelMessage[], targetTokens: number): Compaction {
   const recentFrom = startOfRecent(messages, targetTokens * recentShare);
+  const old = shortenPart(messages, 0, recentFrom, oldEndChars, targetTokens);
+  const kept = dropOldTurns(old.messages, recentFrom, targetTokens);
+  const recent = shortenPart(
+    kept.messages,
+    recentFrom - kept.removed,
+    kept.messages.length,
+    recentEndChars,
+    targetTokens,
+  );
+  return { messages: recent.messages, shortened: old.shortened + recent.shortened, dropped: kept.dropped };
+}
+
+/** Shortens messages from `from` up to `until`, oldest first, as long as the whole is too long. */
+function shortenPart(
+  messages: readonly ModelMessage[],
+  from: number,
+  until: number,
+  endChars: number,
+  targetTokens: number,
+): { messages: ModelMessage[]; shortened: number } {
   let tokens = total(messages);
   let shortened = 0;
   const shorter = messages.map((message, index) => {
-    if (index >= recentFrom || tokens <= targetTokens) return message;
-    const short = shorten(message);
+    if (index < from || index >= until || tokens <= targetTokens) return message;
+    const short = shorten(message, endChars);
     if (short === message) return message;
     tokens += estimateMessageTokens(short) - estimateMessageTokens(message);
     shortened += 1;
     return short;
   });
-  if (tokens <= targetTokens) return { messages: shorter, shortened, dropped: 0 };
-  return dropOldTurns(shorter, recentFrom, targetTokens, shortened);
+  return { messages: shorter, shortened };
 }
 
+/** `removed`: by how much the list became shorter. */
 function dropOldTurns(
   messages: ModelMessage[],
   recentFrom: number,
   targetTokens: number,
-  shortened: number,
-): Compaction {
+): { messages: ModelMessage[]; dropped: number; removed: number } {
   let tokens = total(messages);
   const dropped = new Set<number>();
   for (let index = 0; index < recentFrom && tokens > targetTokens; index += 1) {
@@ -53,7 +73,7 @@ function dropOldTurns(
       tokens -= estimateMessageTokens(part);
     }
   }
-  if (dropped.size === 0) return { messages, shortened, dropped: 0 };
+  if (dropped.size === 0) return { messages, dropped: 0, removed: 0 };
   const first = Math.min(...dropped);
   const note: ModelMessage = {
     role: 'user',
@@ -63,7 +83,7 @@ function dropOldTurns(
     if (index === first) return [note];
     return dropped.has(index) || (message.role === 'user' && message.text === note.text) ? [] : [message];
   });
-  return { messages: kept, shortened, dropped: dropped.size };
+  return { messages: kept, dropped: dropped.size, removed: messages.length - kept.length };
 }
 
 /** Where the recent part begins: never inside a reply and its results. */
@@ -80,14 +100,9 @@ function startOfRecent(messages: readonly ModelMessage[], recentTokens: number):
   return start;
 }
 
-function shorten(message: ModelMessage): ModelMessage {
+function shorten(message: ModelMessage, endChars: number): ModelMessage {
   if (message.role === 'tool') {
-    const text = headAndTail(
-      message.text,
-      shortHeadChars,
-      shortTailChars,
-      ' to make room; call the tool again if you need them',
-    );
+    const text = headAndTail(message.text, endChars, endChars, ' to make room; call the tool again if you need them');
     return text.length < message.text.length ? { ...message, text } : message;
   }
   if (message.role !== 'assistant') return message;

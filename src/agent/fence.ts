@@ -8,9 +8,10 @@ export function newNonce(): string {
 /**
  * Text that is not ours, marked as data for a prompt: issue texts, files, command output, and the model's own notes on a
  * later turn. The model has read the nonce, so what it wrote may hold it: it is taken out of the text.
+ * Something stays in its place, so that what stood around it cannot join up to a new one.
  */
 export function fence(kind: string, text: string, nonce: string): string {
-  const inside = text.replaceAll(nonce, '');
+  const inside = text.replaceAll(nonce, '(mark)');
   return `<data ${nonce} kind="${label(kind)}">\n${inside}${inside.endsWith('\n') ? '' : '\n'}</data ${nonce}>`;
 }
 

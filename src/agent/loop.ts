@@ -100,6 +100,7 @@ async function runCalls(session: Session, calls: readonly ToolCall[]): Promise<A
 }
 
 async function runCall(session: Session, call: ToolCall): Promise<AgentEnd | null> {
+  if (session.context.signal.aborted) throw new MillwrightError('run.cancelled');
   const tooLate = reachedMinutes(session);
   if (tooLate !== null) {
     answer(session, call, 'Not run: the time is over.');

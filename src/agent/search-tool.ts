@@ -34,7 +34,9 @@ export const search: AgentTool = defineTool({
     const cut = shown.length < lines.length || found.stdout.truncated;
     const said = cut
       ? `The first ${shown.length} matches; narrow the search for the rest.`
-      : `${lines.length} matches.`;
+      : lines.length === 1
+        ? '1 match.'
+        : `${lines.length} matches.`;
     return result(`${said}\n${context.data('search', shown.join('\n'))}`);
   },
 });

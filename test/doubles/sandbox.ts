@@ -19,6 +19,8 @@ export class FolderSandbox implements Sandbox {
   /** Commands in the order in which they were run. */
   readonly commands: string[] = [];
   readonly workdir: string;
+  /** Where commands find programs. */
+  path = '/usr/bin:/bin';
   private readonly before = new Map<string, string>();
   /** Answers instead of the shell, for ends that a folder cannot bring about. */
   private readonly scripted: Partial<CommandResult>[] = [];
@@ -49,7 +51,7 @@ export class FolderSandbox implements Sandbox {
     const startedAtMs = Date.now();
     const child = spawn('/bin/sh', ['-c', call.command], {
       cwd: join(this.workdir, call.cwd ?? '.'),
-      env: { PATH: '/usr/bin:/bin', HOME: this.workdir, ...call.env },
+      env: { PATH: this.path, HOME: this.workdir, ...call.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
@@ -61,6 +63,7 @@ export class FolderSandbox implements Sandbox {
     const timer = setTimeout(() => kill('timed-out'), call.timeoutMs);
     const onAbort = () => kill('cancelled');
     call.signal?.addEventListener('abort', onAbort, { once: true });
+    if (call.signal?.aborted) onAbort();
     const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
     const exitCode = await new Promise<number | null>((resolve) => child.on('close', resolve));
     clearTimeout(timer);

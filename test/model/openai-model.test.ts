@@ -343,7 +343,7 @@ test('an answer that cannot be read is asked again', async () => {
 });
 
 test('a stream that falls silent is broken off and asked again', async () => {
-  await using stage = await start([hanging(), streamed([{ content: 'ok' }])], { idleTimeoutMs: 50 });
+  await using stage = await start([hanging(), streamed([{ content: 'ok' }])], { idleTimeoutMs: 1_000 });
 
   const reply = await stage.model.complete(request);
 
