@@ -259,11 +259,8 @@ describe.each(stores)('claims on %s', (engine, open) => {
 });
 
 function mostOf(leases: Lease[], key: (lease: Lease) => string): number {
-  return Math.max(
-    ...Map.groupBy(leases, key)
-      .values()
-      .map((group) => group.length),
-  );
+  const groups = Object.values(Object.groupBy(leases, key));
+  return Math.max(...groups.map((group) => group?.length ?? 0));
 }
 
 async function contents(db: Database): Promise<unknown> {

@@ -36,7 +36,7 @@ export async function openSqliteStore(): Promise<TestStore> {
   return await storeAt(dir, async () => rmSync(dir, { recursive: true }));
 }
 
-async function openPostgresStore(): Promise<TestStore> {
+export async function openPostgresStore(): Promise<TestStore> {
   const { url, drop } = await createPostgresDatabase();
   return await storeAt(url, drop);
 }
