@@ -32,13 +32,21 @@ export function baselineKey(
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex');
 }
 
-/** Keeps the results of this process: for a single run and for tests. */
+/** An execution is at most some 100 KB. */
+const mostKept = 500;
+
+/** Keeps the latest results of this process. */
 export function memoryBaselineCache(): BaselineCache {
   const kept = new Map<string, Execution>();
   return {
     get: async (key) => kept.get(key) ?? null,
     put: async (key, execution) => {
       kept.set(key, execution);
+      // A map remembers the order of insertion: the oldest goes.
+      for (const oldest of kept.keys()) {
+        if (kept.size <= mostKept) break;
+        kept.delete(oldest);
+      }
     },
   };
 }

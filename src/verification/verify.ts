@@ -1,22 +1,15 @@
-import type { Diff } from '../git/git.ts';
 import type { Overlay } from '../sandbox/sandbox.ts';
 import { readAnnotations } from './annotations.ts';
 import { createBenches, type Part } from './benches.ts';
-import { changedLines } from './changed-lines.ts';
 import { type JudgedCheck, judgeCheck } from './checks.ts';
 import { judgeCriteria } from './criteria.ts';
-import { judgeDefinitions } from './definitions.ts';
 import { judgeExecutedTests } from './executed-tests.ts';
 import { feedbackOf, questionOf } from './feedback.ts';
-import { type FileVersions, readVersions } from './file-versions.ts';
-import { decide, type Objection } from './outcomes.ts';
+import { decide } from './outcomes.ts';
+import { judgePatch, mergeObjections } from './patch-gates.ts';
 import { patchNotes } from './patch-notes.ts';
 import { judgeRedGreen } from './red-green.ts';
 import { tryRollback } from './rollback.ts';
-import { judgeScope } from './scope.ts';
-import { judgeSecrets } from './secrets.ts';
-import { judgeTampering } from './tampering.ts';
-import { judgeTestLoss } from './test-loss.ts';
 import { isTestPath } from './test-paths.ts';
 import type { Verdict } from './verdict.ts';
 import type { VerifyDoors, VerifyRequest } from './verify-request.ts';
@@ -29,21 +22,20 @@ export async function verify(request: VerifyRequest, doors: VerifyDoors, signal:
   const { git } = doors;
   const diff = await git.diff(request.repository, request.base, request.tree);
   if (diff.files.length === 0) return emptyVerdict(request);
-  const patch = await readPatch(request, diff, doors);
+  const patch = await judgePatch(request, diff, doors);
   const benches = createBenches(request, doors, signal);
   const checks = await inOrder(request.walls.checks, request.parallel ?? 1, (check, index) =>
     judgeCheck(check, request.walls.checks.slice(0, index), benches),
   );
   const overlay = await git.overlay(request.repository, request.base, request.tree);
   const { contract } = request;
-  const loss = judgeTestLoss(patch.versions);
   const redGreen = await judgeRedGreen(
     {
       files: diff.files,
       versions: patch.versions,
       overlay,
       checks,
-      changedExpectations: loss.changedExpectations,
+      changedExpectations: patch.loss.changedExpectations,
       contract,
     },
     benches,
@@ -63,11 +55,10 @@ export async function verify(request: VerifyRequest, doors: VerifyDoors, signal:
   );
   const decided = decide({
     checks: checks.map(({ verdict }) => verdict),
-    objections: merged([
+    objections: mergeObjections([
       ...patch.objections,
-      ...loss.objections,
       ...redGreen.objections,
-      ...judgeExecutedTests(checks, loss.goneWithSource),
+      ...judgeExecutedTests(checks, patch.loss.goneWithSource),
     ]),
     waived: request.waived,
     flaky: request.walls.flaky,
@@ -80,61 +71,13 @@ export async function verify(request: VerifyRequest, doors: VerifyDoors, signal:
     ...decided,
     criteria,
     tests: redGreen.tests,
-    notes: [...loss.notes, ...redGreen.notes, ...patchNotes(diff)],
+    notes: [...patch.loss.notes, ...redGreen.notes, ...patchNotes(diff)],
     rollbackTried: await tryRollback(git, request.repository, { base: request.base, head: request.tree }),
     blocked: benches.blocked,
     annotations: await annotationsOf(checks, request, doors),
     feedback: decided.next === 'open' ? null : feedbackOf(decided.findings, decided.checks),
     question: questionOf(decided, request.emptyReason),
   };
-}
-
-interface Patch {
-  versions: FileVersions[];
-  objections: Objection[];
-}
-
-/** The gates that read the patch and run nothing. */
-async function readPatch(request: VerifyRequest, diff: Diff, doors: VerifyDoors): Promise<Patch> {
-  const { git, mask } = doors;
-  const { repository, base, tree, walls } = request;
-  const versions = await readVersions(git, repository, { base, head: tree }, diff);
-  const lines = changedLines(diff.text);
-  const scripts = [await git.read(repository, base, 'package.json'), await git.read(repository, base, 'Makefile')];
-  return {
-    versions,
-    objections: [
-      ...judgeScope(diff.files, walls),
-      ...judgeDefinitions(
-        versions,
-        walls.checks,
-        scripts.flatMap((bytes) => textOf(bytes) ?? []),
-      ),
-      ...judgeTampering(lines, versions),
-      ...(await judgeSecrets(lines, mask)),
-    ],
-  };
-}
-
-/** Objections of one name and gate as one finding, so that a person waives and reads each name once. */
-function merged(objections: readonly Objection[]): Objection[] {
-  const byName = new Map<string, Objection[]>();
-  for (const objection of objections) {
-    const key = `${objection.gate} ${objection.name}`;
-    byName.set(key, [...(byName.get(key) ?? []), objection]);
-  }
-  return [...byName.values()].flatMap((group) => {
-    const [first] = group;
-    if (first === undefined) return [];
-    const messages = [
-      ...new Set(
-        group.map(({ message, paths }) =>
-          group.length > 1 && paths.length > 0 ? `${paths.slice(0, 3).join(', ')}: ${message}` : message,
-        ),
-      ),
-    ];
-    return [{ ...first, message: messages.join(' '), paths: [...new Set(group.flatMap(({ paths }) => paths))] }];
-  });
 }
 
 async function inOrder<T, R>(
