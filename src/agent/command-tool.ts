@@ -4,6 +4,7 @@ import { MillwrightError } from '../errors.ts';
 import { type CommandPolicy, judgeCommand } from '../sandbox/command-policy.ts';
 import type { Captured, CommandResult } from '../sandbox/sandbox.ts';
 import { headAndTail } from './output-store.ts';
+import { readOnlyDenials } from './read-only-clis.ts';
 import { type AgentTool, defineTool, refusal, type ToolContext, type ToolOutcome } from './tool.ts';
 
 /** Bytes of head and of tail that the app keeps of each stream for reading on. */
@@ -35,9 +36,13 @@ export const runCommand: AgentTool = defineTool({
   },
 });
 
-/** What the policy of a run says about commands: denied tools count as denied commands of that name. */
-export function commandPolicy(walls: Walls): CommandPolicy {
-  const deny = [...walls.commands.deny, ...walls.tools.denied.map((name) => `${name} *`)];
+/**
+ * What the policy of a run says about commands: denied tools count as denied commands of that name, and tools granted for
+ * reading only may not change anything, as far as their subcommands tell.
+ */
+function commandPolicy(walls: Walls): CommandPolicy {
+  const denied = walls.tools.denied.map((name) => `${name} *`);
+  const deny = [...walls.commands.deny, ...denied, ...readOnlyDenials(walls.tools.clis)];
   return { allow: walls.commands.allow, deny };
 }
 

@@ -27,7 +27,8 @@ export async function runAgent(request: AgentRequest, doors: AgentDoors, signal:
   try {
     const { model, conversation } = request;
     const tools = session.tools.map((tool) => tool.name);
-    await doors.record({ kind: 'agent.started', data: { model, continued: conversation !== null, tools } });
+    const prompt = session.messages.at(-1)?.text ?? '';
+    await doors.record({ kind: 'agent.started', data: { model, continued: conversation !== null, tools, prompt } });
     const end = await untilEnd(session, signal);
     await doors.record({ kind: 'agent.ended', data: { ...end, turns: session.turns, usage: session.usage } });
     return resultOf(session, end);
@@ -56,7 +57,9 @@ async function takeReply(session: Session, reply: ModelReply): Promise<AgentEnd 
   if (reply.finish === 'refusal' || reply.finish === 'content-filter') {
     return { end: 'refused', text: reply.text || 'The model service filtered the answer.' };
   }
-  session.messages.push({ role: 'assistant', text: reply.text, toolCalls: reply.toolCalls });
+  // Providers take no empty turn back.
+  const empty = reply.text.trim() === '' && reply.toolCalls.length === 0;
+  if (!empty) session.messages.push({ role: 'assistant', text: reply.text, toolCalls: reply.toolCalls });
   if (reply.finish === 'length') return answerTruncated(session, reply.toolCalls);
   if (reply.toolCalls.length === 0) {
     const said =

@@ -19,7 +19,12 @@ export function someContract(): Contract {
 
 /** Walls that restrict next to nothing. */
 export function someWalls(
-  change: { limits?: Partial<Walls['limits']>; commands?: Walls['commands']; denied?: string[] } = {},
+  change: {
+    limits?: Partial<Walls['limits']>;
+    commands?: Walls['commands'];
+    denied?: string[];
+    clis?: Walls['tools']['clis'];
+  } = {},
 ): Walls {
   return {
     files: { allow: [['src/**', 'test/**']], deny: ['src/generated/**'], companions: [], unprotect: [] },
@@ -27,7 +32,7 @@ export function someWalls(
     network: { hosts: [], addresses: [], ca: null },
     secrets: [],
     mcp: {},
-    tools: { denied: change.denied ?? [], clis: [] },
+    tools: { denied: change.denied ?? [], clis: change.clis ?? [] },
     image: 'millwright/sandbox',
     setup: null,
     checks: [],

@@ -119,6 +119,24 @@ test('a command that policy refuses does not run, and the refusal is kept for th
   expect(stage.sandbox.commands).toEqual([]);
 });
 
+test('a tool that the contract grants for reading may not change anything', async () => {
+  await using stage = await open(
+    {},
+    someWalls({
+      clis: [
+        { name: 'git', access: 'read-only' },
+        { name: 'npm', access: 'mutating' },
+      ],
+    }),
+  );
+
+  const log = await stage.say('run_command', { command: 'git --version; echo done' });
+  const push = await stage.say('run_command', { command: 'git -C sub push origin' });
+
+  expect(log).toContain('done');
+  expect(push).toMatch(/^Refused: .*git push \*/);
+});
+
 test('secrets are masked before an output is cut', async () => {
   await using stage = await open({ 'env.txt': 'TOKEN=s3cret\n' });
 
