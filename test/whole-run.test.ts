@@ -1,0 +1,148 @@
+import { afterEach, expect, test } from 'vitest';
+import { type Factory, startFactory } from './support/factory.ts';
+import { type GitHubStandIn, startGitHub } from './support/github-stand-in.ts';
+import { type ModelStandIn, type ModelScript, startModel } from './support/model-stand-in.ts';
+import { call, contract, goodSource, goodTest, scripted, smallRepository, solve, submit } from './support/scripted.ts';
+import { until } from './support/until.ts';
+
+const repo = 'acme/small';
+const runMs = 120_000;
+let closing: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.reverse()) await close();
+  closing = [];
+});
+
+interface Site {
+  github: GitHubStandIn;
+  model: ModelStandIn;
+  factory: Factory;
+}
+
+async function open(script: ModelScript, files: Record<string, string> = smallRepository): Promise<Site> {
+  const github = await startGitHub({ users: { maya: 'maintain', rita: 'write', otto: 'read' } });
+  const model = await startModel(script);
+  await github.createRepository(repo, { files });
+  const factory = await startFactory(github, model);
+  closing.push(() => github.close(), () => model.close(), async () => factory[Symbol.asyncDispose]());
+  return { github, model, factory };
+}
+
+async function labelled({ github }: Site, body = contract): Promise<number> {
+  const issue = await github.openIssue({ repo, as: 'maya', title: 'add subtracts', body });
+  await github.label(repo, issue.number, 'agent-ready', 'maya');
+  return issue.number;
+}
+
+const labels = ({ github }: Site, number: number) => github.issue(repo, number).labels.filter((name) => name.startsWith('agent:'));
+const comments = ({ github }: Site, number: number) => [...github.repository(repo).comments.values()].filter((comment) => comment.issue === number).map((comment) => comment.body ?? '');
+const pulls = ({ github }: Site) => [...github.repository(repo).issues.values()].filter((issue) => issue.pull);
+const reaches = (site: Site, number: number, label: string) => until(() => labels(site, number).includes(label), runMs);
+
+test('a labelled contract becomes one pull request with evidence, a check run and one status comment', { timeout: runMs }, async () => {
+  const site = await open(scripted(solve));
+
+  const number = await labelled(site);
+  await reaches(site, number, 'agent:review');
+
+  const [pull] = pulls(site);
+  expect(pulls(site)).toHaveLength(1);
+  expect(pull?.body).toContain(`Closes #${number}`);
+  const sections = [...(pull?.body ?? '').matchAll(/^## (.+)$/gm)].map((match) => match[1]);
+  expect(sections).toEqual(['What changed', 'Acceptance criteria', 'Checks', 'Skipped checks', 'Not verified', 'Rollback', 'Run']);
+  expect(pull?.body).toMatch(/fails before, passes after/);
+  expect(await site.github.fileAt(repo, `millwright/issue-${number}`, 'src/add.js')).toBe(goodSource);
+  expect(comments(site, number)).toHaveLength(1);
+  expect(comments(site, number)[0]).toMatch(/sha256:[0-9a-f]{64}/);
+  expect(labels(site, number)).toEqual(['agent:review']);
+  expect(site.github.unhandled()).toEqual([]);
+});
+
+test('a red first round goes back to build with the output, and the second round opens the pull request', { timeout: runMs }, async () => {
+  let feedback = '';
+  const site = await open(
+    scripted([
+      call('write_file', { path: 'test/add.test.js', content: goodTest }),
+      submit('only the test'),
+      (request) => {
+        feedback = JSON.stringify(request.messages.at(-1));
+        return call('write_file', { path: 'src/add.js', content: goodSource });
+      },
+      submit('now the fix'),
+    ]),
+  );
+
+  const number = await labelled(site);
+  await reaches(site, number, 'agent:review');
+
+  expect(feedback).toContain('npm test');
+  expect(pulls(site)).toHaveLength(1);
+  expect(pulls(site)[0]?.body).toMatch(/\| Rounds \| 2 \|/);
+});
+
+test('a contract without a testable criterion is refused in one comment that says what is missing, and nothing starts', { timeout: runMs }, async () => {
+  const site = await open(scripted([]));
+
+  const number = await labelled(site, '## Goal\n- Goal: make it better\n');
+  await reaches(site, number, 'agent:waiting');
+
+  expect(comments(site, number)).toHaveLength(1);
+  expect(comments(site, number)[0]).toMatch(/Acceptance criteria/);
+  expect(site.model.requests()).toEqual([]);
+  expect(pulls(site)).toEqual([]);
+});
+
+test('/stop in mid-build ends the run within ten seconds, and nothing is pushed', { timeout: runMs }, async () => {
+  const site = await open(scripted([call('run_command', { command: 'sleep 300', timeout_seconds: 120 })]));
+  const number = await labelled(site);
+  await until(() => site.model.requests().length >= 2, runMs);
+
+  const startedAtMs = Date.now();
+  await site.github.comment(repo, number, '/stop wrong issue', 'maya');
+  await reaches(site, number, 'agent:stopped');
+
+  expect(Date.now() - startedAtMs).toBeLessThan(10_000);
+  expect(comments(site, number)[0]).toMatch(/[Ss]topped by/);
+  expect(await site.github.fileAt(repo, `millwright/issue-${number}`, 'src/add.js').catch(() => null)).toBeNull();
+  expect(pulls(site)).toEqual([]);
+});
+
+test('a person without the role cannot stop a run, and is told once who may', { timeout: runMs }, async () => {
+  const site = await open(scripted([{ ...call('run_command', { command: 'true' }), delayMs: 1_500 }, ...solve]));
+  const number = await labelled(site);
+
+  await site.github.comment(repo, number, '/stop', 'otto');
+  await site.github.comment(repo, number, '/stop', 'otto');
+  await reaches(site, number, 'agent:review');
+
+  const refusals = comments(site, number).filter((body) => body.includes('millwright:reply'));
+  expect(refusals).toHaveLength(1);
+  expect(refusals[0]).toMatch(/triage/);
+});
+
+test('/retry with guidance on the open pull request adds one commit to the same branch', { timeout: runMs }, async () => {
+  let told = '';
+  const better = `${goodSource}export const sum = (...all) => all.reduce(add, 0);\n`;
+  const site = await open(
+    scripted([
+      ...solve,
+      (request) => {
+        told = JSON.stringify(request.messages);
+        return call('write_file', { path: 'src/add.js', content: better });
+      },
+      submit('sum as well'),
+    ]),
+  );
+  const number = await labelled(site);
+  await reaches(site, number, 'agent:review');
+  const [pull] = pulls(site);
+
+  await site.github.comment(repo, pull?.number ?? 0, '/retry please export sum as well', 'rita');
+  await until(async () => (await site.github.fileAt(repo, `millwright/issue-${number}`, 'src/add.js')) === better, runMs);
+  await reaches(site, number, 'agent:review');
+
+  expect(told).toContain('please export sum as well');
+  expect(pulls(site)).toHaveLength(1);
+  expect(comments(site, number)).toHaveLength(1);
+});
