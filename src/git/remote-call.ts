@@ -17,6 +17,8 @@ const localWalls = [
   'core.alternateRefsCommand=true',
   'receive.denyCurrentBranch=refuse',
   'receive.autogc=false',
+  // Searching for deltas costs many times what it saves where nothing goes over a wire.
+  'pack.window=0',
 ]
   .map((setting) => `-c '${setting}'`)
   .join(' ');

@@ -58,6 +58,7 @@ function hostileSettings(canary: string): string {
 	allow = always
 [url "ext::sh -c ${canary}"]
 	insteadOf = http
+	insteadOf = /
 `;
 }
 

@@ -404,6 +404,20 @@ describe('comparing and joining', () => {
     });
   });
 
+  it('passes on why the other side refused a push', async () => {
+    const { git, origin, remote } = await overHttp();
+    const base = await git.fetch(remote, origin.commit({ 'a.txt': 'a' }));
+    const hook = join(origin.path, 'hooks', 'pre-receive');
+    mkdirSync(dirname(hook), { recursive: true });
+    writeFileSync(hook, '#!/bin/sh\necho "branches named $(id) are \x1b[31mprotected"\nexit 1\n', { mode: 0o755 });
+
+    const result = await git.push(remote, base, 'new', null);
+
+    const message = '(pre-receive hook declined) remote: branches named';
+    expect(result).toMatchObject({ ok: false, reason: 'refused', message: expect.stringContaining(message) });
+    expect(JSON.stringify(result)).not.toMatch(/\\u001b|\\n/);
+  });
+
   it('leaves no scratch folders behind', async () => {
     const { git, base, repository, mirrorsDir } = await fetched({ '.gitignore': 'x\n' });
     const rules = { maxFiles: 9, maxFileBytes: 99, maxTotalBytes: 99, isProtected: () => false };
