@@ -31,21 +31,40 @@ export async function setTimerOnce(db: Database, key: string, inMs: number, data
   );
 }
 
+/** Moves a timer to `inMs` from now by the database's clock, if it is still there. */
+export async function moveTimer(db: Database, key: string, inMs: number): Promise<void> {
+  await db.run(`UPDATE timers SET at_ms = ${db.nowMs} + $2 WHERE id = $1`, key, inMs);
+}
+
+/** All timers whose keys begin with `prefix`, due or not. */
+export async function timersOf(db: Database, prefix: string): Promise<Timer[]> {
+  const rows = await db.all<TimerRow>(
+    'SELECT id, at_ms, data FROM timers WHERE substr(id, 1, $1) = $2 ORDER BY at_ms',
+    prefix.length,
+    prefix,
+  );
+  return rows.map(timerOf);
+}
+
 export async function clearTimer(db: Database, key: string): Promise<void> {
   await db.run('DELETE FROM timers WHERE id = $1', key);
 }
 
 /**
- * Takes the timers that are due, oldest first, at most `limit` (default 20). Each goes to one caller; clear it or set it
+ * Takes the timers that are due, oldest first, at most `limit` (default 20), of one `prefix` when named. Each goes to one caller; clear it or set it
  * anew when its work is done, or it is due again after 60 s: a timer may fire twice, never not at all.
  */
-export async function dueTimers(db: Database, options: { limit?: number } = {}): Promise<Timer[]> {
-  const any = await db.all(`SELECT id FROM timers WHERE at_ms <= ${db.nowMs} LIMIT 1`);
+export async function dueTimers(db: Database, options: { limit?: number; prefix?: string } = {}): Promise<Timer[]> {
+  const prefix = options.prefix ?? '';
+  const isDue = `at_ms <= ${db.nowMs} AND substr(id, 1, $1) = $2`;
+  const any = await db.all(`SELECT id FROM timers WHERE ${isDue} LIMIT 1`, prefix.length, prefix);
   if (any.length === 0) return [];
   const due = await db.transaction(
     async (sql) => {
-      const rows = await sql.all<{ id: string; at_ms: number; data: string }>(
-        `SELECT id, at_ms, data FROM timers WHERE at_ms <= ${db.nowMs} ORDER BY at_ms LIMIT $1`,
+      const rows = await sql.all<TimerRow>(
+        `SELECT id, at_ms, data FROM timers WHERE ${isDue} ORDER BY at_ms LIMIT $3`,
+        prefix.length,
+        prefix,
         options.limit ?? 20,
       );
       for (const { id } of rows) {
@@ -55,5 +74,15 @@ export async function dueTimers(db: Database, options: { limit?: number } = {}):
     },
     { claimLock: true },
   );
-  return due.map(({ id, at_ms, data }) => ({ key: id, atMs: at_ms, data: JSON.parse(data) }));
+  return due.map(timerOf);
+}
+
+interface TimerRow {
+  id: string;
+  at_ms: number;
+  data: string;
+}
+
+function timerOf({ id, at_ms, data }: TimerRow): Timer {
+  return { key: id, atMs: at_ms, data: JSON.parse(data) };
 }

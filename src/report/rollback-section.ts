@@ -75,7 +75,8 @@ function tried(input: PullRequestInput): string {
     : `Tried: reverting does not give the tree of base: ${code(rollbackTried.note, 'text', 300)}`;
 }
 
-function lastingNotes(changes: readonly ChangedFile[]): string[] {
+/** What a revert of the changed files does not undo by itself, as finished lines. */
+export function lastingNotes(changes: readonly ChangedFile[]): string[] {
   return lasting.flatMap(({ pattern, note }) => {
     const paths = changes.map((file) => file.path).filter((path) => pattern.test(path));
     if (paths.length === 0) return [];

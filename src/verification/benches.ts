@@ -20,7 +20,11 @@ export interface Part {
   overlay: Overlay;
 }
 
-export function createBenches(request: VerifyRequest, doors: VerifyDoors, signal: AbortSignal): Benches {
+export function createBenches(
+  request: Pick<VerifyRequest, 'repository' | 'base' | 'walls'>,
+  doors: Pick<VerifyDoors, 'openHead' | 'openBase' | 'openWith' | 'baseCache' | 'mask' | 'record'>,
+  signal: AbortSignal,
+): Benches {
   const blocked: Execution['blocked'] = [];
   const tools = { mask: doors.mask, signal };
   const run = async (on: VerifyEvent['on'], open: () => Promise<Sandbox>, job: Job) => {

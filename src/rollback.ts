@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import type { Doors } from './doors.ts';
+import { append, eventsOf } from './engine/ledger.ts';
+import { revertMessage } from './report/revert.ts';
+import { showRevert } from './rollback/describe.ts';
+import { type Merge, readMerge } from './rollback/merge.ts';
+import { askForVerification } from './rollback/verify-rollback.ts';
+import type { Run } from './run.ts';
+
+type Refused = { ok: false; reason: string };
+
+const mostPathsNamed = 10;
+
+/**
+ * `/rollback`: opens the pull request that takes back exactly what the run's merged pull request brought, later commits left as they
+ * are. Its checks run afterwards, in a worker (`verifyNextRollback`), and are then shown in it. Safe to run twice: an open one is found.
+ * The reason of a refusal is the app's own words with paths in them: escape it where it is shown.
+ * Errors: those of the GitHub and git doors, `outside.database`.
+ */
+export async function openRollback(run: Run, doors: Doors): Promise<{ ok: true } | Refused> {
+  const merge = await readMerge(run, doors);
+  if (merge === null) return refuse('The pull request is not merged; close it instead.');
+  const known = await merge.github.findPullRequest(merge.branch);
+  if (known?.state === 'open') {
+    await askForVerification(run, known.headSha, doors);
+    return { ok: true };
+  }
+  const { git } = doors;
+  const { repository } = merge.remote;
+  const base = await git.fetch(merge.remote, `refs/heads/${merge.into}`);
+  const reverted = await git.mergeTrees(repository, merge.after, base, merge.before);
+  if (!reverted.ok) return refuse(conflictReason(reverted.conflicts));
+  if (reverted.tree === (await git.treeOf(repository, base)))
+    return refuse(`What the pull request brought is not on ${merge.into} any more.`);
+
+  const published = await publish(run, merge, { base, tree: reverted.tree }, doors);
+  if (!published.ok) return published;
+  const revert = { run, merge, head: published.head, base };
+  const pull = await showRevert(revert, { state: 'pending' }, doors);
+  await askForVerification(run, published.head, doors);
+  await merge.github.requestReviewers(pull.number, [run.request.labeller]);
+  await append(doors.db, {
+    runId: run.id,
+    kind: 'rollback.opened',
+    data: { number: pull.number, head: published.head },
+  });
+  return { ok: true };
+}
+
+function refuse(reason: string): Refused {
+  return { ok: false, reason };
+}
+
+function conflictReason(conflicts: readonly string[]): string {
+  const named = conflicts.slice(0, mostPathsNamed).map((path) => `\`${path.replaceAll('`', "'")}\``);
+  const more = conflicts.length > mostPathsNamed ? ` and ${conflicts.length - mostPathsNamed} more` : '';
+  return `The revert conflicts with later changes of ${named.join(', ')}${more}. Revert those first, or revert by hand.`;
+}
+
+/** Puts the revert on its branch. A branch that is left over from before is built upon, never rewritten; a person's is left alone. */
+async function publish(
+  run: Run,
+  merge: Merge,
+  { base, tree }: { base: string; tree: string },
+  doors: Doors,
+): Promise<{ ok: true; head: string } | Refused> {
+  const { git } = doors;
+  const { repository } = merge.remote;
+  const tip = await git.remoteHead(merge.remote, merge.branch);
+  const foreign = refuse(`The branch ${merge.branch} has commits that the app did not make; they are left alone.`);
+  const parents = [base];
+  if (tip !== null) {
+    await git.fetch(merge.remote, tip);
+    const isMerged = (await git.log(repository, { from: base, to: tip, limit: 1 })).length === 0;
+    if (!isMerged && !(await ownCommits(run, doors)).has(tip)) return foreign;
+    const [entry] = await git.log(repository, { to: tip, limit: 1 });
+    if (entry?.parents[0] === base && (await git.treeOf(repository, tip)) === tree) return { ok: true, head: tip };
+    if (!isMerged) parents.push(tip);
+  }
+  const head = await commitRevert(run, merge, { tree, parents }, doors);
+  const pushed = await git.push(merge.remote, head, merge.branch, tip);
+  if (pushed.ok) return { ok: true, head };
+  return pushed.reason === 'moved' ? foreign : refuse(`The branch could not be pushed: ${pushed.message}`);
+}
+
+async function commitRevert(
+  run: Run,
+  merge: Merge,
+  { tree, parents }: { tree: string; parents: readonly string[] },
+  { git, github, db }: Doors,
+): Promise<string> {
+  const { repository } = merge.remote;
+  const { name, email } = await github.identity();
+  const [base] = await git.log(repository, { to: parents[0] ?? merge.after, limit: 1 });
+  const head = await git.commit(repository, {
+    tree,
+    parents,
+    message: revertMessage({
+      issueTitle: run.request.title,
+      pullRequest: merge.pullRequest,
+      merged: merge.after,
+      run: run.id,
+      into: merge.into,
+    }),
+    author: { name, email },
+    // A moment that hangs on the base alone: the same revert is the same commit, however often it is made.
+    timestampS: (base?.committedAtS ?? 0) + 1,
+  });
+  // Written down before the push, so that after a crash in between the branch is known as ours.
+  await append(db, { runId: run.id, kind: 'rollback.commit', data: { sha: head } });
+  return head;
+}
+
+async function ownCommits(run: Run, { db }: Pick<Doors, 'db'>): Promise<Set<string>> {
+  const made = await eventsOf(db, run.id, { kinds: ['rollback.commit'] });
+  return new Set(made.map(({ data }) => z.object({ sha: z.string() }).parse(data).sha));
+}
