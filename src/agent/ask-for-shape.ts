@@ -3,7 +3,7 @@ import { jsonInText } from '../model/json-text.ts';
 import type { Model, ModelMessage, ModelReply, ModelRequest, Usage } from '../model/model.ts';
 import { addUsage, noUsage } from '../model/prices.ts';
 
-export type ShapeReply<T> =
+type ShapeReply<T> =
   | { ok: true; value: T; usage: Usage; calls: number }
   | {
       ok: false;
@@ -14,7 +14,7 @@ export type ShapeReply<T> =
       calls: number;
     };
 
-export type ShapeRequest = Omit<ModelRequest, 'schema' | 'tools'> & {
+type ShapeRequest = Omit<ModelRequest, 'schema' | 'tools'> & {
   /** Letters and underscores; some servers show it to the model. */
   name: string;
 };

@@ -120,18 +120,16 @@ function promptTokens(session: Session): number {
 /** Share of this prompt that repeats the one before from its beginning, which is what provider caches can use. */
 function notePrefix(session: Session, messages: readonly ModelMessage[]): number {
   const { prefix } = session;
-  const sizes = messages.map((message) => JSON.stringify(message).length);
-  const total = sizes.reduce((sum, size) => sum + size, 0);
-  let stable = 0;
-  for (let index = 0; index < messages.length && messages[index] === prefix.previous[index]; index += 1) {
-    stable += sizes[index] ?? 0;
-  }
+  const total = estimatePromptTokens(messages);
+  let same = 0;
+  while (same < messages.length && messages[same] === prefix.previous[same]) same += 1;
+  const stable = same === 0 ? 0 : estimatePromptTokens(messages.slice(0, same));
   if (prefix.previous.length > 0) {
     prefix.stable += stable;
     prefix.total += total;
   }
   prefix.previous = messages;
-  return total === 0 ? 0 : stable / total;
+  return stable / total;
 }
 
 /** Whether an error only means that the attempt's time ran out while a call was under way. */

@@ -13,7 +13,7 @@ export type SpendClause =
   | 'budget.org_dollars_per_day';
 
 /** Tokens, and US dollars where the model has a price. */
-export interface Spend {
+interface Spend {
   tokens: number;
   dollars: number | null;
 }
@@ -26,7 +26,7 @@ export interface SpendLedger {
   settle(id: string, actual: Spend): Promise<void>;
 }
 
-export type Reservation =
+type Reservation =
   | { ok: true; settle: (usage: Usage) => Promise<void> }
   | { ok: false; limit: 'tokens' | 'dollars'; clause: SpendClause };
 
@@ -38,7 +38,7 @@ export interface Budget {
   spent(): Spend;
 }
 
-export interface BudgetOptions {
+interface BudgetOptions {
   /** Null dollars: not limited. */
   limits: { tokens: number; dollars: number | null };
   /** Null: the model has no price; dollars are then unknown. */

@@ -1,7 +1,7 @@
 /** Windows compared at most: bounds the time for huge files. */
 const maxComparisons = 400_000;
 
-export interface ClosestMatch {
+interface ClosestMatch {
   /** 1-based. */
   startLine: number;
   lines: string[];

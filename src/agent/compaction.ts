@@ -9,7 +9,7 @@ const oldEndChars = 300;
 const recentEndChars = 1_500;
 const shortArgumentChars = 200;
 
-export interface Compaction {
+interface Compaction {
   messages: ModelMessage[];
   shortened: number;
   dropped: number;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 const toolCall = z.object({ id: z.string(), name: z.string(), argumentsText: z.string() });
 
 /** A conversation as it is saved with a build and continued by a further round. */
-export const conversationShape = z.array(
+const conversationShape = z.array(
   z.discriminatedUnion('role', [
     z.object({ role: z.literal('system'), text: z.string() }),
     z.object({ role: z.literal('user'), text: z.string() }),

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { isProtected } from '../contract/globs.ts';
 import type { Walls } from '../contract/walls.ts';
 
-export type WorkPath = { ok: true; path: string } | { ok: false; reason: string };
+type WorkPath = { ok: true; path: string } | { ok: false; reason: string };
 
 /** A path of the work tree as the model wrote it, made relative and plain. Nothing outside, nothing of git's own. */
 export function workPath(given: string, workdir: string): WorkPath {

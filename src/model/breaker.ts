@@ -9,7 +9,7 @@ export interface Breaker {
   failed(): boolean;
 }
 
-export interface BreakerOptions {
+interface BreakerOptions {
   clock: Clock;
   /** Failures in a row that open it. */
   threshold: number;

@@ -1,7 +1,7 @@
 import type { ModelMessage, ToolSpec } from './model.ts';
 
 /** How much a model takes and gives in one call, in tokens. `window` holds prompt and output together. */
-export interface ContextWindow {
+interface ContextWindow {
   windowTokens: number;
   maxOutputTokens: number;
 }
@@ -53,20 +53,33 @@ export function estimateTokens(text: string): number {
 /** Tokens of frame around each message and tool, as chat formats spend them. */
 const frameTokens = 8;
 
+/** Messages and tools never change once made, and every turn asks for all of them again. */
+const known = new WeakMap<ModelMessage | ToolSpec, number>();
+
 /** Tokens of a whole prompt, on the high side. */
 export function estimatePromptTokens(messages: readonly ModelMessage[], tools: readonly ToolSpec[] = []): number {
   let tokens = frameTokens;
   for (const message of messages) tokens += estimateMessageTokens(message);
   for (const tool of tools) {
-    tokens += frameTokens + estimateTokens(tool.name + tool.description + JSON.stringify(tool.parameters));
+    tokens += remembered(tool, () => estimateTokens(tool.name + tool.description + JSON.stringify(tool.parameters)));
   }
   return tokens;
 }
 
 export function estimateMessageTokens(message: ModelMessage): number {
-  let tokens = frameTokens + estimateTokens(message.text);
-  if (message.role === 'assistant') {
-    for (const call of message.toolCalls) tokens += frameTokens + estimateTokens(call.name + call.argumentsText);
-  }
+  return remembered(message, () => {
+    let tokens = estimateTokens(message.text);
+    if (message.role === 'assistant') {
+      for (const call of message.toolCalls) tokens += frameTokens + estimateTokens(call.name + call.argumentsText);
+    }
+    return tokens;
+  });
+}
+
+function remembered(part: ModelMessage | ToolSpec, count: () => number): number {
+  const before = known.get(part);
+  if (before !== undefined) return before;
+  const tokens = frameTokens + count();
+  known.set(part, tokens);
   return tokens;
 }

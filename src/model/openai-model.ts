@@ -24,7 +24,7 @@ export interface OpenAiModelOptions {
 }
 
 /** The part of a logger that this room uses. No text of prompts or replies is ever logged. */
-export interface ModelLog {
+interface ModelLog {
   info(facts: Record<string, unknown>, message: string): void;
   warn(facts: Record<string, unknown>, message: string): void;
 }

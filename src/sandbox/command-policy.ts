@@ -10,7 +10,7 @@ export interface CommandPolicy {
   deny: readonly string[];
 }
 
-export type CommandJudgement =
+type CommandJudgement =
   | { allowed: true; commands: string[] }
   | { allowed: false; reason: string /** The part that was refused, as written. */; command: string };
 
