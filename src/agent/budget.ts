@@ -33,7 +33,7 @@ type Reservation =
 /** What a run may still spend. */
 export interface Budget {
   /** Before a model call: sets its worst case aside, or names the limit that it would pass. */
-  reserve(worst: { inputTokens: number; maxOutputTokens: number }): Promise<Reservation>;
+  reserve(worst: { inputTokens: number; maxOutputTokens: number; model?: string }): Promise<Reservation>;
   /** Spent and set aside so far, what came before this budget included. */
   spent(): Spend;
 }
@@ -43,6 +43,8 @@ interface BudgetOptions {
   limits: { tokens: number; dollars: number | null };
   /** Null: the model has no price; dollars are then unknown. */
   price: ModelPrice | null;
+  /** Prices of models that a stage may call instead, by name. */
+  prices?: Readonly<Record<string, ModelPrice>>;
   /** What the issue has spent before. */
   spent?: Spend;
   /** Budgets that others share; none in a run without a store. */
@@ -50,12 +52,13 @@ interface BudgetOptions {
 }
 
 /** Errors: `request.model-unpriced` when dollars are limited and the price is unknown. */
-export function createBudget({ limits, price, spent, ledger }: BudgetOptions): Budget {
-  if (limits.dollars !== null && price === null) throw new MillwrightError('request.model-unpriced');
+export function createBudget({ limits, price: usual, prices, spent, ledger }: BudgetOptions): Budget {
+  if (limits.dollars !== null && usual === null) throw new MillwrightError('request.model-unpriced');
   let tokens = spent?.tokens ?? 0;
   let dollars = spent?.dollars ?? 0;
   return {
-    async reserve({ inputTokens, maxOutputTokens }) {
+    async reserve({ inputTokens, maxOutputTokens, model }) {
+      const price = model !== undefined && prices && Object.hasOwn(prices, model) ? (prices[model] ?? usual) : usual;
       const worst: Spend = {
         tokens: inputTokens + maxOutputTokens,
         dollars: price === null ? null : worstCaseUsd(inputTokens, maxOutputTokens, price),
@@ -89,7 +92,7 @@ export function createBudget({ limits, price, spent, ledger }: BudgetOptions): B
         },
       };
     },
-    spent: () => ({ tokens, dollars: price === null ? null : dollars }),
+    spent: () => ({ tokens, dollars: usual === null ? null : dollars }),
   };
 }
 
@@ -107,7 +110,8 @@ export async function payFor(
   request: ModelRequest & { maxOutputTokens: number },
   inputTokens: number,
 ): Promise<PaidReply> {
-  const reservation = await budget.reserve({ inputTokens, maxOutputTokens: request.maxOutputTokens });
+  const { model: name, maxOutputTokens } = request;
+  const reservation = await budget.reserve({ inputTokens, maxOutputTokens, model: name });
   if (!reservation.ok) return reservation;
   try {
     const reply = await model.complete(request);

@@ -24,6 +24,17 @@ test('sets the worst case aside and puts the real spend in its place', async () 
   expect(budget.spent().dollars).toBeCloseTo(0.0022);
 });
 
+test('a stage’s own model is paid at its own price', async () => {
+  const dear = { inputPerMillion: 100, outputPerMillion: 100 };
+  const budget = createBudget({ limits: { tokens: 10_000, dollars: 0.3 }, price, prices: { dear } });
+
+  const usual = await budget.reserve({ inputTokens: 1_000, maxOutputTokens: 3_000, model: 'usual' });
+  const other = await budget.reserve({ inputTokens: 1_000, maxOutputTokens: 3_000, model: 'dear' });
+
+  expect(usual.ok).toBe(true);
+  expect(other).toMatchObject({ ok: false, clause: 'limits.dollars' });
+});
+
 test('names the limit that a call would pass, what came before included', async () => {
   const tokens = createBudget({
     limits: { tokens: 10_000, dollars: null },
