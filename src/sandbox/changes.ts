@@ -37,17 +37,18 @@ const oddRoot = (what: string): ContainerChange => ({ kind: 'odd', path: '.', wh
 
 /** Changed paths relative to the work tree, without folders that only hold others. A text says why they could not be listed. */
 async function listChanges(container: Container): Promise<Listed[] | string> {
-  let reply: { Path: string; Kind: number }[] | null;
+  let reply: { Path: string; Kind: number }[];
   try {
-    // An unchanged container answers null.
-    reply = (await container.changes()) as typeof reply;
+    const answer: unknown = await container.changes();
+    // An unchanged container answers null, which dockerode hands on as the bytes of that word.
+    reply = Array.isArray(answer) ? answer : [];
   } catch (error) {
     // 500 from a living container: the tree itself cannot be walked, such as one deeper than a path may be long.
     if (statusOf(error) === 500) return 'the changed files cannot be listed';
     throw engineError(error, 'list changed files');
   }
   const prefix = `${workdir}/`;
-  const listed = (reply ?? [])
+  const listed = reply
     .filter(({ Path }) => Path.startsWith(prefix))
     .map(({ Path, Kind }) => ({ path: Path.slice(prefix.length), deleted: Kind === 2 }))
     .filter(({ path }) => path !== '.git' && !path.startsWith('.git/'));

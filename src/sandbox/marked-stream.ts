@@ -37,6 +37,7 @@ export class MarkedStream {
   }
 
   push(bytes: Buffer): void {
+    if (bytes.length === 0) return;
     if (this.#phase === 'after') {
       this.foreign = true;
       return;

@@ -40,12 +40,12 @@ export class OutputCapture {
   captured(): Captured {
     const head = this.#head.subarray(0, Math.min(this.#total, this.#keepBytes));
     const tail = this.#orderedTail();
-    const cut = this.#total - head.length - tail.length;
-    if (cut <= 0) {
+    if (head.length + tail.length === this.#total) {
       return { text: Buffer.concat([head, tail]).toString('utf8'), totalBytes: this.#total, truncated: false };
     }
-    const start = withoutBrokenEnd(head).toString('utf8');
-    const end = withoutBrokenStart(tail).toString('utf8');
+    const start = withoutBrokenEnd(head);
+    const end = withoutBrokenStart(tail);
+    const cut = this.#total - start.length - end.length;
     return { text: `${start}\n[… ${cut} bytes cut …]\n${end}`, totalBytes: this.#total, truncated: true };
   }
 

@@ -59,7 +59,10 @@ export async function makeSetupImage(
     isolated: true,
     signal,
   });
-  return sandbox.alone((container) => cache.keep(container, 'setup', key, setup.shared ? undefined : request.run));
+  // Awaited here: the container is removed on return.
+  return await sandbox.alone((container) =>
+    cache.keep(container, 'setup', key, setup.shared ? undefined : request.run),
+  );
 }
 
 function describeFailure(setup: SetupRequest, result: CommandResult): string {

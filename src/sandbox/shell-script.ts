@@ -38,8 +38,22 @@ export const prologue = [
   'if [ -x /bin/bash ]; then mw_sh=/bin/bash; elif [ -x /usr/bin/bash ]; then mw_sh=/usr/bin/bash; else mw_sh=/bin/sh; fi',
   // Kills by the memory limit so far, from the kernel (cgroup 2, then 1); "-" where the image hides it.
   'mw_oom() { mw_o=-; for mw_f in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do if [ -r "$mw_f" ]; then while read -r mw_k mw_v; do if [ "$mw_k" = oom_kill ]; then mw_o=$mw_v; fi; done <"$mw_f"; return; fi; done; }',
-  // Whether any other process still holds this shell's output (at whatever descriptor).
-  'mw_held() { mw_b=0; for mw_p in /proc/[0-9]*; do if [ "$mw_p" != "/proc/$$" ]; then for mw_f in "$mw_p"/fd/*; do if [ "$mw_f" -ef "/proc/$$/fd/1" ] || [ "$mw_f" -ef "/proc/$$/fd/2" ]; then mw_b=1; return; fi; done; fi; done; }',
+  // Whether any other process still holds this shell's output (at whatever descriptor) or is of its process group, so that
+  // a later call's end would take it along. Group members are younger than the shell.
+  `mw_held() {
+    mw_b=1
+    for mw_p in /proc/[0-9]*; do
+      if [ "$mw_p" = "/proc/$$" ]; then continue; fi
+      for mw_f in "$mw_p"/fd/*; do
+        if [ "$mw_f" -ef "/proc/$$/fd/1" ] || [ "$mw_f" -ef "/proc/$$/fd/2" ]; then return; fi
+      done
+      if [ "\${mw_p#/proc/}" -gt "$$" ] && { read -r mw_s <"$mw_p/stat"; } 2>/dev/null; then
+        set -- \${mw_s##*)}
+        if [ "$3" = "$$" ]; then return; fi
+      fi
+    done
+    mw_b=0
+  }`,
 ].join('\n');
 
 export interface ShellCall {
