@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Database } from './database.ts';
 
 /** Time that a delivery's handler has; afterwards another may take it. */
@@ -26,12 +27,14 @@ export async function receiveDelivery(
   db: Database,
   delivery: { id: string; event: string; payload: string },
 ): Promise<'new' | 'duplicate'> {
+  const { repository, subject } = orderOf(delivery.payload);
   const added = await db.run(
-    `INSERT INTO deliveries (id, event, repository, payload, state, attempts, due_at_ms, received_at_ms)
-     VALUES ($1, $2, $3, $4, 'new', 0, ${db.nowMs}, ${db.nowMs}) ON CONFLICT (id) DO NOTHING`,
+    `INSERT INTO deliveries (id, event, repository, subject, payload, state, attempts, due_at_ms, received_at_ms)
+     VALUES ($1, $2, $3, $4, $5, 'new', 0, ${db.nowMs}, ${db.nowMs}) ON CONFLICT (id) DO NOTHING`,
     delivery.id,
     delivery.event,
-    repositoryOf(delivery.payload),
+    repository,
+    subject,
     delivery.payload,
   );
   if (added === 0) return 'duplicate';
@@ -39,15 +42,24 @@ export async function receiveDelivery(
   return 'new';
 }
 
-/** Orders deliveries; none for those of a whole installation. */
-function repositoryOf(payload: string): string | null {
-  const name: unknown = JSON.parse(payload)?.repository?.full_name;
-  return typeof name === 'string' ? name.toLowerCase() : null;
+const Ordered = z.object({
+  repository: z.object({ full_name: z.string() }),
+  issue: z.object({ number: z.number() }).optional(),
+  pull_request: z.object({ number: z.number() }).optional(),
+});
+
+/** What a delivery is ordered by: none for those of a whole installation, no subject for those of a whole repository. */
+function orderOf(payload: string): { repository: string | null; subject: number | null } {
+  const { data } = Ordered.safeParse(JSON.parse(payload));
+  if (!data) return { repository: null, subject: null };
+  const subject = data.issue?.number ?? data.pull_request?.number ?? null;
+  return { repository: data.repository.full_name.toLowerCase(), subject };
 }
 
 /**
- * The oldest delivery that is due, leased for 60 s; null when there is none. One repository's are handled in the order
- * they came: later ones wait until the earlier is finished or parked.
+ * The oldest delivery that is due, leased for 60 s; null when there is none. One repository's are handled one at a time
+ * in the order they came. Behind one that failed and waits to be tried again only those of the same issue or pull
+ * request wait, until it is finished or parked.
  */
 export async function takeDelivery(db: Database, owner: string): Promise<Delivery | null> {
   const waiting = await db.all(`SELECT id FROM deliveries WHERE state = 'new' LIMIT 1`);
@@ -67,6 +79,7 @@ export async function takeDelivery(db: Database, owner: string): Promise<Deliver
              AND (d.lease_until_ms IS NULL OR d.lease_until_ms < ${db.nowMs})
              AND NOT EXISTS (
                SELECT 1 FROM deliveries e WHERE e.state = 'new' AND e.repository = d.repository AND e.seq < d.seq
+                 AND (e.subject = d.subject OR e.lease_until_ms >= ${db.nowMs})
              )
            ORDER BY d.seq LIMIT 1
          ) RETURNING id, event, payload, attempts, received_at_ms`,

@@ -14,6 +14,7 @@ CREATE TABLE deliveries (
   id TEXT NOT NULL UNIQUE,
   event TEXT NOT NULL,
   repository TEXT,
+  subject INTEGER,
   payload TEXT NOT NULL,
   state TEXT NOT NULL,
   attempts INTEGER NOT NULL,
@@ -66,7 +67,8 @@ CREATE INDEX runs_running ON runs (repository) WHERE state = 'running';
 CREATE INDEX runs_queue ON runs (priority DESC, run_after_ms, id) WHERE state = 'queued';
 CREATE INDEX runs_queue_organization ON runs (organization, priority DESC, run_after_ms, id) WHERE state = 'queued';
 CREATE INDEX runs_queue_repository ON runs (organization, repository, priority DESC, run_after_ms, id) WHERE state = 'queued';
-CREATE INDEX runs_state ON runs (state, id);
+CREATE INDEX runs_list ON runs (id, state);
+CREATE INDEX runs_repository ON runs (repository, id);
 
 CREATE TABLE stages (
   run_id TEXT NOT NULL,

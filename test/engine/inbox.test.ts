@@ -16,11 +16,13 @@ describe.each(stores)('the inbox on %s', (_engine, open) => {
   });
   afterEach(() => store.remove());
 
-  const receive = (id: string, repository: string | null = 'acme/shop') =>
+  const receive = (id: string, full_name: string | null = 'acme/shop', number = 1) =>
     receiveDelivery(store.db, {
       id,
       event: 'issues.labeled',
-      payload: JSON.stringify(repository ? { repository: { full_name: repository } } : { zen: 'Keep it simple.' }),
+      payload: JSON.stringify(
+        full_name ? { repository: { full_name }, issue: { number } } : { zen: 'Keep it simple.' },
+      ),
     });
   const take = () => takeDelivery(store.db, 'w1');
   /** As if its handler had died a minute ago. */
@@ -53,7 +55,7 @@ describe.each(stores)('the inbox on %s', (_engine, open) => {
 
   test('hands out a repository’s deliveries in order, while other repositories’ go ahead', async () => {
     await receive('first');
-    await receive('second', 'Acme/Shop');
+    await receive('second', 'Acme/Shop', 2);
     await receive('elsewhere', 'acme/other');
     await receive('installation', null);
 
@@ -70,7 +72,7 @@ describe.each(stores)('the inbox on %s', (_engine, open) => {
   test('never hands one delivery to two takers, nor two of one repository', async () => {
     const other = store.another();
     for (let n = 0; n < 4; n++)
-      for (const repository of ['a/a', 'b/b', 'c/c']) await receive(`${repository}${n}`, repository);
+      for (const repository of ['a/a', 'b/b', 'c/c']) await receive(`${repository}${n}`, repository, n);
 
     const taken = await Promise.all(
       Array.from({ length: 16 }, (_, index) => takeDelivery(index % 2 ? store.db : other, `w${index}`)),
@@ -88,13 +90,16 @@ describe.each(stores)('the inbox on %s', (_engine, open) => {
     expect(await take()).toMatchObject({ id: 'd1', attempts: 2 });
   });
 
-  test('tries a failed delivery again when it is due, and those behind it wait for it', async () => {
+  test('tries a failed delivery again when it is due, and only those of its issue wait behind it', async () => {
     await receive('d1');
-    await receive('d2');
+    await receive('same issue');
+    await receive('other issue', 'acme/shop', 2);
     await take();
 
     expect(await failDelivery(store.db, 'd1', 'GitHub did not answer', 60_000)).toBe('retry');
 
+    expect((await take())?.id).toBe('other issue');
+    await finishDelivery(store.db, 'other issue');
     expect(await take()).toBeNull();
     await store.db.run(`UPDATE deliveries SET due_at_ms = 1 WHERE id = 'd1'`);
     expect(await take()).toMatchObject({ id: 'd1', attempts: 2 });
