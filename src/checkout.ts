@@ -53,7 +53,13 @@ export interface Checkouts {
   openWith(purpose: string, overlay: Overlay): Promise<Sandbox>;
 }
 
-export function createCheckouts(attempt: Attempt, doors: Pick<Doors, 'git' | 'sandbox'>): Checkouts {
+/** What of an attempt decides about its containers. */
+export type CheckoutFacts = Pick<Attempt, 'walls' | 'repository' | 'base' | 'signal' | 'secrets' | 'deadlineMs'> & {
+  run: Pick<Attempt['run'], 'id'>;
+  lease: Pick<Attempt['lease'], 'epoch'>;
+};
+
+export function createCheckouts(attempt: CheckoutFacts, doors: Pick<Doors, 'git' | 'sandbox'>): Checkouts {
   const { walls, repository, base, signal } = attempt;
   const limits: SandboxLimits = {
     memoryBytes: walls.limits.memoryBytes,
