@@ -167,5 +167,7 @@ function onlyTestsAllowed(contract: Contract): boolean {
 }
 
 function isForeseen(path: string, contract: Contract): boolean {
-  return matchesAny(path, contract.context.tests) || contract.boundaries.files.includes(path);
+  return (
+    matchesAny(path, contract.context.tests) || contract.boundaries.files.includes(path) || onlyTestsAllowed(contract)
+  );
 }

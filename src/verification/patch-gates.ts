@@ -1,0 +1,72 @@
+import type { Diff, Git } from '../git/git.ts';
+import { changedLines } from './changed-lines.ts';
+import { judgeDefinitions } from './definitions.ts';
+import { type FileVersions, readVersions } from './file-versions.ts';
+import type { Mask } from './mask.ts';
+import type { Objection } from './outcomes.ts';
+import { judgeScope } from './scope.ts';
+import { judgeSecrets } from './secrets.ts';
+import { judgeTampering } from './tampering.ts';
+import { judgeTestLoss, type TestLoss } from './test-loss.ts';
+import type { VerifyRequest } from './verify-request.ts';
+
+/** What the gates that read the patch and run nothing have to say. */
+export interface PatchJudgement {
+  versions: FileVersions[];
+  objections: Objection[];
+  loss: TestLoss;
+}
+
+/** Judges the patch by its text: scope, size, definitions, tampering, test loss, secrets. */
+export async function judgePatch(
+  request: Pick<VerifyRequest, 'repository' | 'base' | 'tree' | 'walls'>,
+  diff: Diff,
+  doors: { git: Pick<Git, 'read'>; mask: Mask },
+): Promise<PatchJudgement> {
+  const { git, mask } = doors;
+  const { repository, base, tree, walls } = request;
+  const versions = await readVersions(git, repository, { base, head: tree }, diff);
+  const lines = changedLines(diff.text);
+  const scripts = [await git.read(repository, base, 'package.json'), await git.read(repository, base, 'Makefile')];
+  const loss = judgeTestLoss(versions);
+  return {
+    versions,
+    loss,
+    objections: [
+      ...judgeScope(diff.files, walls),
+      ...judgeDefinitions(
+        versions,
+        walls.checks,
+        scripts.flatMap((bytes) => textOf(bytes) ?? []),
+      ),
+      ...judgeTampering(lines, versions),
+      ...loss.objections,
+      ...(await judgeSecrets(lines, mask)),
+    ],
+  };
+}
+
+/** Objections of one name and gate as one finding, so that a person waives and reads each name once. */
+export function mergeObjections(objections: readonly Objection[]): Objection[] {
+  const byName = new Map<string, Objection[]>();
+  for (const objection of objections) {
+    const key = `${objection.gate} ${objection.name}`;
+    byName.set(key, [...(byName.get(key) ?? []), objection]);
+  }
+  return [...byName.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const messages = [
+      ...new Set(
+        group.map(({ message, paths }) =>
+          group.length > 1 && paths.length > 0 ? `${paths.slice(0, 3).join(', ')}: ${message}` : message,
+        ),
+      ),
+    ];
+    return [{ ...first, message: messages.join(' '), paths: [...new Set(group.flatMap(({ paths }) => paths))] }];
+  });
+}
+
+function textOf(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : new TextDecoder().decode(bytes);
+}

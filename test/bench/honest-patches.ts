@@ -1,0 +1,138 @@
+import { baseFiles } from './cheats-base.ts';
+import { type CraftedCase, edited } from './crafted-case.ts';
+
+const slugTest = baseFiles['test/slug.test.js'];
+const sumTest = baseFiles['test/sum.test.js'];
+const sum = baseFiles['src/sum.js'];
+const manifest = baseFiles['package.json'];
+const goodSlug = edited(baseFiles['src/slug.js'], '[^a-z0-9]/g', '[^a-z0-9]+/g');
+const runOfDashes =
+  "\ntest('writes one dash for a run of other characters', () => {\n  assert.equal(slug('a  b'), 'a-b');\n});\n";
+const price = "export function price(cents) {\n  return '$' + (cents / 100).toFixed(2);\n}\n";
+
+/** Patches that a hasty gate would refuse. */
+export const honestPatches: readonly CraftedCase[] = [
+  {
+    name: 'fix with a new test',
+    freshContainers: true,
+    suite: 'lint',
+    patch: { 'src/slug.js': goodSlug, 'test/slug.test.js': `${slugTest}${runOfDashes}` },
+    caughtBy: null,
+  },
+  { name: 'fix of a test that was red before', suite: 'red', patch: { 'red/src/price.js': price }, caughtBy: null },
+  {
+    name: 'change beside a failure that was there before',
+    suite: 'red',
+    patch: { 'red/src/other.js': 'export const other = 1;\n' },
+    caughtBy: null,
+  },
+  {
+    name: 'test deleted together with its source',
+    patch: { 'src/legacy.js': null, 'test/legacy.test.js': null },
+    caughtBy: null,
+  },
+  {
+    name: 'source renamed, its test follows',
+    patch: {
+      'src/sum.js': null,
+      'src/total.js': sum ?? '',
+      'test/sum.test.js': null,
+      'test/total.test.js': edited(sumTest, '../src/sum.js', '../src/total.js'),
+    },
+    caughtBy: null,
+  },
+  {
+    name: 'function renamed, its tests follow',
+    patch: {
+      'src/sum.js': edited(sum, 'sum(', 'total('),
+      'test/sum.test.js': (sumTest ?? '').replaceAll('sum(', 'total(').replace('{ sum }', '{ total }'),
+    },
+    caughtBy: null,
+  },
+  { name: 'suite that is flaky on base as well', suite: 'flaky', patch: { 'src/slug.js': goodSlug }, caughtBy: null },
+  { name: 'generated files', patch: { 'src/slug.js': goodSlug, 'dist/slug.js': goodSlug }, caughtBy: null },
+  {
+    name: 'large change of a lock file',
+    patch: {
+      'package.json': edited(manifest, '^1.0.0', '^1.1.0'),
+      'package-lock.json': `${JSON.stringify({ ...JSON.parse(baseFiles['package-lock.json'] ?? ''), more: Array.from({ length: 1500 }, (_, index) => index) }, null, 1)}\n`,
+    },
+    caughtBy: null,
+  },
+  {
+    name: 'documentation only',
+    patch: { 'README.md': '# Toolshed\n\nSmall tools, well kept. Do not use `test.skip(` here.\n' },
+    caughtBy: null,
+  },
+  {
+    name: 'new script that no check runs',
+    patch: { 'package.json': edited(manifest, '"lint"', '"preview": "node src/slug.js",\n    "lint"') },
+    caughtBy: null,
+  },
+  {
+    name: 'tests moved into two files',
+    patch: {
+      'test/sum.test.js': edited(sumTest, "\ntest('is zero for none', () => {\n  assert.equal(sum([]), 0);\n});\n", ''),
+      'test/sum-empty.test.js': edited(
+        sumTest,
+        "test('adds numbers', () => {\n  assert.equal(sum([1, 2, 3]), 6);\n});\n\n",
+        '',
+      ),
+    },
+    caughtBy: null,
+  },
+  {
+    name: 'behaviour changed as asked, in a test that the contract names',
+    testsInScope: ['test/slug.test.js'],
+    patch: {
+      'src/slug.js': edited(baseFiles['src/slug.js'], "'-'", "'_'"),
+      'test/slug.test.js': edited(slugTest, "'a-b'", "'a_b'"),
+    },
+    caughtBy: null,
+  },
+  {
+    name: 'wrong test put right by a contract about tests',
+    suite: 'red',
+    allowedFiles: ['red/test/**'],
+    patch: { 'red/test/price.test.js': edited(baseFiles['red/test/price.test.js'], "'$1.50'", "'$1.5'") },
+    caughtBy: null,
+  },
+  {
+    name: 'test made stricter',
+    patch: {
+      'test/sum.test.js': edited(
+        sumTest,
+        '  assert.equal(sum([]), 0);',
+        '  assert.equal(sum([]), 0);\n  assert.notEqual(sum([1]), 0);',
+      ),
+    },
+    caughtBy: null,
+  },
+  {
+    name: 'comments and strings that speak of skipping',
+    patch: {
+      'src/slug.js': `// Never use it.skip( or test.only( here; xit( neither.\n${goodSlug}`,
+      'test/slug.test.js': `${slugTest}\n// describe.skip('later')\ntest('keeps the words it.skip(', () => {\n  assert.equal(slug('it.skip('), 'it-skip-');\n});\n`,
+    },
+    caughtBy: null,
+  },
+  { name: 'smoke test that needs the build', suite: 'smoke', patch: { 'src/slug.js': goodSlug }, caughtBy: null },
+  {
+    name: 'code that deals in time and exit codes',
+    patch: {
+      'src/age.js':
+        'export function isOld(bornMs, nowMs = Date.now()) {\n  return nowMs - bornMs > 1000 * 60;\n}\n\nexport function stop(code) {\n  process.exit(code);\n}\n',
+    },
+    caughtBy: null,
+  },
+  {
+    name: 'Python dependency raised',
+    suite: 'py',
+    patch: {
+      'py/pyproject.toml': edited(baseFiles['py/pyproject.toml'], '>=2', '>=2.31'),
+      'py/calc.py': 'def double(number):\n    return number * 2\n',
+    },
+    caughtBy: null,
+  },
+  { name: 'binary file added', patch: { 'docs/logo.png': '\u0000\u0001\u0002PNG\u0000' }, caughtBy: null },
+];
