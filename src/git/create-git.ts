@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { diffTrees, overlayBetween } from './diff.ts';
 import type { Git } from './git.ts';
 import { createGitCommand } from './git-command.ts';
+import { ignoredPaths } from './ignored-paths.ts';
 import { logOf } from './log.ts';
 import { type Mirror, openMirror } from './mirror.ts';
 import { fetchIntoMirror, type GitLog } from './mirror-fetch.ts';
@@ -51,6 +52,10 @@ export function createGit(options: GitOptions): Git {
     tar: (repository, commit, paths) => tarOf(at(repository), commit, paths),
     unsupported: (repository, commit) => findUnsupported(at(repository), commit),
     writePatch: (repository, base, changes, rules) => writePatch(at(repository), scratchRoot, { base, changes, rules }),
+    ignored: async (repository, commit, paths) => {
+      const mirror = at(repository);
+      return await ignoredPaths(mirror, scratchRoot, await listTree(mirror, commit, { sizes: false }), paths);
+    },
     diff: (repository, base, head) => diffTrees(at(repository), base, head),
     overlay: (repository, base, head) => overlayBetween(at(repository), base, head),
     commit: (repository, request) => commitTree(at(repository), request),

@@ -24,6 +24,11 @@ export interface Git {
     changes: readonly ContainerChange[],
     rules: PatchRules,
   ): Promise<PatchResult>;
+  /**
+   * Which of these paths the ignore rules of a commit leave out of a patch. Files that the commit holds, and what stands over or
+   * below them, are never among them. For `ChangeLimits.ignored` of the sandbox; `writePatch` asks by itself.
+   */
+  ignored(repository: string, commit: string, paths: readonly string[]): Promise<Set<string>>;
   /** Diff between two commits or trees, renames detected. */
   diff(repository: string, base: string, head: string): Promise<Diff>;
   /** The overlay that turns `base`'s files into `head`'s. */

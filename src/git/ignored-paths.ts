@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readBlobs } from './blobs.ts';
 import type { Mirror } from './mirror.ts';
-import { isPlainPath, longestPartBytes, longestPathBytes } from './path-names.ts';
+import { isPlainPath, longestPartBytes, longestPathBytes, parentsOf } from './path-names.ts';
 import { openScratch } from './scratch.ts';
 import type { RawEntry } from './tree.ts';
 
@@ -14,7 +14,7 @@ const largestIgnoreFileBytes = 1024 ** 2;
 
 /**
  * Those of `paths` that the base's `.gitignore` files leave out. git reads the rules in a scratch folder that holds nothing but
- * these files; what the container made of them plays no part.
+ * these files; what the container made of them plays no part. What the base holds is never ignored.
  */
 export async function ignoredPaths(
   mirror: Mirror,
@@ -22,7 +22,10 @@ export async function ignoredPaths(
   base: readonly RawEntry[],
   paths: readonly string[],
 ): Promise<Set<string>> {
-  const askable = paths.filter(isAskable);
+  const held = heldPaths(base);
+  const askable = paths.filter(
+    (path) => isAskable(path) && !held.over.has(path) && !parentsOf(path).some((parent) => held.files.has(parent)),
+  );
   const ruleFiles = base.filter(isRuleFile);
   if (askable.length === 0 || ruleFiles.length === 0) return new Set();
   await using scratch = await openScratch(scratchRoot);
@@ -51,6 +54,12 @@ export async function ignoredPaths(
     .split('\0')
     .filter((path) => path !== '');
   return new Set(answers.map((path) => path.slice('./'.length)));
+}
+
+/** Files of the base, and these with their folders: what happened to them is a change, whatever the rules say. */
+function heldPaths(base: readonly RawEntry[]): { files: Set<string>; over: Set<string> } {
+  const files = new Set(base.map(({ path }) => path));
+  return { files, over: new Set([...files, ...[...files].flatMap(parentsOf)]) };
 }
 
 /** A rule file that fits below the scratch folder. A link is none: git does not follow it either. */

@@ -36,7 +36,7 @@ export interface PatchVerdict {
 }
 
 const mostRejections = 50;
-const droppedOddities = /fifo|socket|device/i;
+const droppedOddities = /\b(?:fifo|named pipe|socket|device)\b/i;
 
 /** Judges a whole patch against its base. Pure: what it lets through is what is written. */
 export function judgePatch(base: PatchBase, facts: PatchFacts, rules: PatchRules): PatchVerdict {
@@ -71,7 +71,8 @@ function countProblem({ writes, gone, odd }: PatchFacts, { maxFiles }: PatchRule
 /** What is neither file nor link cannot be kept. Harmless left-overs are dropped and told; anything else has to be mended. */
 function oddProblems(base: PatchBase, { odd, writes }: PatchFacts, notes: string[]): Rejection[] {
   if (odd.length === 0) return [];
-  const taken = new Set(base.entries.keys());
+  // The work tree itself; something else in its place would make every change unseen.
+  const taken = new Set(['', '.', ...base.entries.keys()]);
   for (const path of [...base.entries.keys(), ...writes.map((write) => write.path)]) {
     for (const parent of parentsOf(path)) taken.add(parent);
   }
@@ -116,24 +117,20 @@ function sizeProblems({ writes }: PatchFacts, { maxFileBytes, maxTotalBytes }: P
 }
 
 /** One name, one kind: nothing below a file or link of the patch, nothing in or over a submodule. */
-function structureProblems(base: PatchBase, { writes, gone }: PatchFacts, notes: string[]): Rejection[] {
-  const written = new Map(writes.map((write) => [write.path, write]));
+function structureProblems(base: PatchBase, { writes, unchanged, gone }: PatchFacts, notes: string[]): Rejection[] {
+  const present = new Map(writes.map(({ path, mode }) => [path, mode]));
+  for (const path of unchanged) present.set(path, base.entries.get(path)?.mode as PatchWrite['mode']);
   const submodules = [...base.entries].filter(([, { mode }]) => mode === '160000').map(([path]) => path);
-  const problems = writes.flatMap(({ path }) => {
+  const problems = [...present.keys()].flatMap((path) => {
     const above = parentsOf(path);
-    const blocking = above.find((parent) => written.has(parent));
+    const blocking = above.find((parent) => present.has(parent));
     if (blocking) {
-      const kind = written.get(blocking)?.mode === '120000' ? 'link' : 'file';
-      return [
-        { path, reason: `${JSON.stringify(blocking)} is a ${kind} in the same patch, so nothing can lie below it` },
-      ];
+      const kind = present.get(blocking) === '120000' ? 'link' : 'file';
+      return told(path, `${JSON.stringify(blocking)} is a ${kind} in the same patch, so nothing can lie below it`);
     }
-    const submodule = submodules.find(
-      (place) => place === path || above.includes(place) || place.startsWith(`${path}/`),
-    );
-    return submodule
-      ? [{ path, reason: `${JSON.stringify(submodule)} is a submodule, which a patch cannot change` }]
-      : [];
+    const isTouched = (place: string) => place === path || above.includes(place) || place.startsWith(`${path}/`);
+    const submodule = submodules.find(isTouched);
+    return submodule ? told(path, `${JSON.stringify(submodule)} is a submodule, which a patch cannot change`) : [];
   });
   for (const path of gone) {
     const isFolderNow =

@@ -28,7 +28,7 @@ export async function writePatch(
   const entries = new Map(listed.map((entry) => [entry.path, entry]));
   const changes = patch.changes.map(tidyChange).filter(({ path }) => !isConvenienceGit(path));
 
-  const arrivals = changes.filter(({ kind, path }) => kind !== 'deleted' && !entries.has(path)).map(({ path }) => path);
+  const arrivals = changes.filter(({ kind }) => kind !== 'deleted').map(({ path }) => path);
   const facts = patchFacts(entries, changes, await ignoredPaths(mirror, scratchRoot, listed, arrivals));
   const links = facts.writes.some(({ mode }) => mode === '120000')
     ? await linkTargets(mirror, listed)

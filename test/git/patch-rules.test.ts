@@ -294,6 +294,8 @@ describe('a patch as a whole', () => {
     expect(judge(base, [odd('big.bin', '300 MB, the limit is 10 MB')])).toEqual([
       { path: 'big.bin', reason: '300 MB, the limit is 10 MB' },
     ]);
+    expect(judge(base, [odd('.', 'the work tree is a socket')])).toMatchObject([{ path: '.' }]);
+    expect(judge(base, [odd('new', 'a named pipe')])).toEqual([]);
     expect(judge(base, [odd('n\ufffd', 'the name is not UTF-8')])).toMatchObject([{ reason: 'the name is not UTF-8' }]);
   });
 
@@ -327,7 +329,7 @@ describe('a patch as a whole', () => {
         expect(final.filter((name) => parentsOf(name).some((parent) => final.includes(parent)))).toEqual([]);
         expect(new Set(final.map(foldPath)).size).toBe(final.length);
       }),
-      { numRuns: 3_000 },
+      { numRuns: 5_000 },
     );
   });
 });

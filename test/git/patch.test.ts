@@ -152,6 +152,24 @@ describe('writing a patch', () => {
     expect(result.notes).toEqual([]);
   });
 
+  it('never calls ignored what the base holds, stands over or lies below it', async () => {
+    const { git, base, repository } = await fetched({ '.gitignore': '*\n', 'out/kept': '1', plain: '2' });
+
+    const ignored = await git.ignored(repository, base, [
+      'out',
+      'out/kept',
+      'plain/x',
+      'plain',
+      'new',
+      'out/new',
+      'deep/x',
+      '../x',
+      '',
+    ]);
+
+    expect([...ignored].toSorted()).toEqual(['deep/x', 'new', 'out/new']);
+  });
+
   it('asks the ignore rules of the base, not those that the patch brings', async () => {
     const { git, base, repository } = await fetched({ '.gitignore': 'a.tmp\n' });
 
