@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type RunningApp, startApp } from './app.ts';
 import type { Doors } from './doors.ts';
+import { expireLeases } from './engine/claim.ts';
 import { listRuns } from './engine/runs.ts';
-import { forgetWorker, heartbeatWorker, reapDeadWorkers } from './engine/workers.ts';
+import { forgetWorker, heartbeatWorker, listWorkers, reapDeadWorkers } from './engine/workers.ts';
 import { asMillwrightError } from './errors.ts';
 import { reconcile } from './reconcile.ts';
 import { type Settings, SettingsError } from './settings.ts';
@@ -33,6 +34,7 @@ export async function startService(settings: Settings, doors: Doors, options: Se
   const { environment } = settings;
   const id = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`;
   const beat = () => heartbeatWorker(doors.db, { id, capacity: options.runs ? environment.WORKER_CONCURRENCY : 0 });
+  await takeOverFromDead(doors);
   await beat();
   const worker = startWorker({ id, runs: options.runs }, doors);
   const stops = [
@@ -60,6 +62,31 @@ export async function startService(settings: Settings, doors: Doors, options: Se
       await doors.db.close();
     },
   };
+}
+
+/** Workers of this machine whose process is gone left their leases behind: their runs need not wait for the leases to end. */
+async function takeOverFromDead({ db, log }: Doors): Promise<void> {
+  for (const worker of await listWorkers(db)) {
+    const [host, pid] = splitWorkerId(worker.id);
+    if (host !== hostname() || isAlive(pid)) continue;
+    const runs = await expireLeases(db, worker.id);
+    await forgetWorker(db, worker.id);
+    log.info({ worker: worker.id, runs }, 'a worker of this machine is gone; its runs are taken over');
+  }
+}
+
+function splitWorkerId(id: string): [string, number] {
+  const match = /^(.*)-(\d+)-[0-9a-f]+$/.exec(id);
+  return [match?.[1] ?? '', Number(match?.[2] ?? 0)];
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** Now and then at an interval, one at a time; a failure is logged and the next turn tries again. */

@@ -28,6 +28,8 @@ const pollMs = { sqlite: 150, postgres: 1000 } as const;
 const deliveryTries = 8;
 /** Infrastructure failures of one attempt before it is given up. */
 const attemptFailures = 5;
+/** Takeovers after dead workers count as well: a run that kills its worker each time is parked, and others go on. */
+const attemptTakeovers = 12;
 
 /** Takes deliveries and runs until stopped. Each run is carried under a lease that a heartbeat keeps. */
 export function startWorker(options: WorkerOptions, doors: Doors): Worker {
@@ -152,6 +154,10 @@ async function carryLease(lease: Lease, doors: Doors, controller: AbortControlle
   const beating = keepLease(lease, doors, controller);
   try {
     log.info({ attempt: lease.run.attempt, epoch: lease.epoch }, 'run taken');
+    // What an earlier epoch left running belongs to nobody any more.
+    await doors.sandbox.reap({ run: lease.run.id });
+    if (lease.run.failures >= attemptTakeovers)
+      throw new MillwrightError('bug.unexpected', { message: 'the run ended its worker too often' });
     await settle(lease, await carry(lease, { ...doors, log }, controller.signal), doors);
   } catch (error) {
     const cause = controller.signal.aborted ? controller.signal.reason : error;

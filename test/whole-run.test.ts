@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { type Factory, startFactory } from './support/factory.ts';
 import { type GitHubStandIn, startGitHub } from './support/github-stand-in.ts';
-import { type ModelStandIn, type ModelScript, startModel } from './support/model-stand-in.ts';
+import { type ModelScript, type ModelStandIn, startModel } from './support/model-stand-in.ts';
 import { call, contract, goodSource, goodTest, scripted, smallRepository, solve, submit } from './support/scripted.ts';
 import { until } from './support/until.ts';
 
@@ -25,7 +25,11 @@ async function open(script: ModelScript, files: Record<string, string> = smallRe
   const model = await startModel(script);
   await github.createRepository(repo, { files });
   const factory = await startFactory(github, model);
-  closing.push(() => github.close(), () => model.close(), async () => factory[Symbol.asyncDispose]());
+  closing.push(
+    () => github.close(),
+    () => model.close(),
+    async () => factory[Symbol.asyncDispose](),
+  );
   return { github, model, factory };
 }
 
@@ -35,12 +39,18 @@ async function labelled({ github }: Site, body = contract): Promise<number> {
   return issue.number;
 }
 
-const labels = ({ github }: Site, number: number) => github.issue(repo, number).labels.filter((name) => name.startsWith('agent:'));
-const comments = ({ github }: Site, number: number) => [...github.repository(repo).comments.values()].filter((comment) => comment.issue === number).map((comment) => comment.body ?? '');
+const labels = ({ github }: Site, number: number) =>
+  github.issue(repo, number).labels.filter((name) => name.startsWith('agent:'));
+const comments = ({ github }: Site, number: number) =>
+  [...github.repository(repo).comments.values()]
+    .filter((comment) => comment.issue === number)
+    .map((comment) => comment.body ?? '');
 const pulls = ({ github }: Site) => [...github.repository(repo).issues.values()].filter((issue) => issue.pull);
 const reaches = (site: Site, number: number, label: string) => until(() => labels(site, number).includes(label), runMs);
 
-test('a labelled contract becomes one pull request with evidence, a check run and one status comment', { timeout: runMs }, async () => {
+test('a labelled contract becomes one pull request with evidence, a check run and one status comment', {
+  timeout: runMs,
+}, async () => {
   const site = await open(scripted(solve));
 
   const number = await labelled(site);
@@ -50,7 +60,15 @@ test('a labelled contract becomes one pull request with evidence, a check run an
   expect(pulls(site)).toHaveLength(1);
   expect(pull?.body).toContain(`Closes #${number}`);
   const sections = [...(pull?.body ?? '').matchAll(/^## (.+)$/gm)].map((match) => match[1]);
-  expect(sections).toEqual(['What changed', 'Acceptance criteria', 'Checks', 'Skipped checks', 'Not verified', 'Rollback', 'Run']);
+  expect(sections).toEqual([
+    'What changed',
+    'Acceptance criteria',
+    'Checks',
+    'Skipped checks',
+    'Not verified',
+    'Rollback',
+    'Run',
+  ]);
   expect(pull?.body).toMatch(/fails before, passes after/);
   expect(await site.github.fileAt(repo, `millwright/issue-${number}`, 'src/add.js')).toBe(goodSource);
   expect(comments(site, number)).toHaveLength(1);
@@ -59,7 +77,9 @@ test('a labelled contract becomes one pull request with evidence, a check run an
   expect(site.github.unhandled()).toEqual([]);
 });
 
-test('a red first round goes back to build with the output, and the second round opens the pull request', { timeout: runMs }, async () => {
+test('a red first round goes back to build with the output, and the second round opens the pull request', {
+  timeout: runMs,
+}, async () => {
   let feedback = '';
   const site = await open(
     scripted([
@@ -81,7 +101,9 @@ test('a red first round goes back to build with the output, and the second round
   expect(pulls(site)[0]?.body).toMatch(/\| Rounds \| 2 \|/);
 });
 
-test('a contract without a testable criterion is refused in one comment that says what is missing, and nothing starts', { timeout: runMs }, async () => {
+test('a contract without a testable criterion is refused in one comment that says what is missing, and nothing starts', {
+  timeout: runMs,
+}, async () => {
   const site = await open(scripted([]));
 
   const number = await labelled(site, '## Goal\n- Goal: make it better\n');
@@ -121,7 +143,9 @@ test('a person without the role cannot stop a run, and is told once who may', { 
   expect(refusals[0]).toMatch(/triage/);
 });
 
-test('/retry with guidance on the open pull request adds one commit to the same branch', { timeout: runMs }, async () => {
+test('/retry with guidance on the open pull request adds one commit to the same branch', {
+  timeout: runMs,
+}, async () => {
   let told = '';
   const better = `${goodSource}export const sum = (...all) => all.reduce(add, 0);\n`;
   const site = await open(
@@ -139,7 +163,10 @@ test('/retry with guidance on the open pull request adds one commit to the same 
   const [pull] = pulls(site);
 
   await site.github.comment(repo, pull?.number ?? 0, '/retry please export sum as well', 'rita');
-  await until(async () => (await site.github.fileAt(repo, `millwright/issue-${number}`, 'src/add.js')) === better, runMs);
+  await until(
+    async () => (await site.github.fileAt(repo, `millwright/issue-${number}`, 'src/add.js')) === better,
+    runMs,
+  );
   await reaches(site, number, 'agent:review');
 
   expect(told).toContain('please export sum as well');

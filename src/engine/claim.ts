@@ -127,6 +127,17 @@ export async function heartbeat(
   return { held: true, cancel: { by: row.cancel_by ?? '', reason: row.cancel_reason } };
 }
 
+/** Ends the leases of a worker that is known to be dead, so that its runs and deliveries are taken over at once. */
+export async function expireLeases(db: Database, owner: string): Promise<number> {
+  await db.run(`UPDATE deliveries SET lease_until_ms = 0 WHERE state = 'new' AND owner = $1`, owner);
+  const expired = await db.run(
+    `UPDATE runs SET lease_until_ms = 0 WHERE state = 'running' AND lease_owner = $1`,
+    owner,
+  );
+  if (expired > 0) await db.wake('runs');
+  return expired;
+}
+
 /**
  * Hands a run back to the queue, where it may be claimed after `runAfterMs` milliseconds from now (default at once;
  * at once too when someone asked to stop, so that the next claim ends it).

@@ -22,7 +22,9 @@ const dataDir = await mkdtemp(join(tmpdir(), 'millwright-demo-'));
 let app: ChildProcess | null = null;
 let failed = true;
 try {
-  say(`1. GitHub stand-in on ${github.url}; model: ${ownModel ? (process.env.OPENAI_MODEL ?? 'your own') : 'scripted'}`);
+  say(
+    `1. GitHub stand-in on ${github.url}; model: ${ownModel ? (process.env.OPENAI_MODEL ?? 'your own') : 'scripted'}`,
+  );
   const form = await readFile(new URL('../../.github/ISSUE_TEMPLATE/agent-task.yml', import.meta.url), 'utf8');
   const dir = fixture('sample-project').pathname;
   await github.createRepository(repo, { dir, files: { '.github/ISSUE_TEMPLATE/agent-task.yml': form } });

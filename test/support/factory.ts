@@ -16,7 +16,11 @@ export interface Factory extends AsyncDisposable {
 }
 
 /** The environment of an app that talks to the stand-ins. */
-export function environmentFor(github: GitHubStandIn, model: ModelStandIn, dataDir: string): Record<string, string> {
+export function environmentFor(
+  github: GitHubStandIn,
+  model: Pick<ModelStandIn, 'apiKey' | 'url'>,
+  dataDir: string,
+): Record<string, string> {
   return {
     APP_ID: String(github.appId),
     PRIVATE_KEY: github.privateKeyPem,
