@@ -19,7 +19,9 @@ const mostPathsNamed = 10;
  */
 export async function openRollback(run: Run, doors: Doors): Promise<{ ok: true } | Refused> {
   const merge = await readMerge(run, doors);
-  if (merge === null) return refuse('The pull request is not merged; close it instead.');
+  if (merge === 'not-merged') return refuse('The pull request is not merged; close it instead.');
+  if (merge === 'unclear')
+    return refuse('It was merged by hand, so that it cannot be told what it brought alone; revert it by hand.');
   const known = await merge.github.findPullRequest(merge.branch);
   if (known?.state === 'open') {
     await askForVerification(run, known.headSha, doors);

@@ -27,65 +27,75 @@ export interface Merge {
 /** Longest pull request that a rebase is followed back through. GitHub rebases at most 100 commits. */
 const mostCommits = 250;
 
-/** Null when the run's pull request is not merged. Errors: those of the GitHub and git doors. */
-export async function readMerge(run: Run, doors: Pick<Doors, 'db' | 'git' | 'github' | 'host'>): Promise<Merge | null> {
-  if (run.pullRequest === null) return null;
+/** Why there is nothing that could be taken back by itself. */
+export type NoMerge = 'not-merged' | 'unclear';
+
+/** `unclear`: merged by hand, together with something else. Errors: those of the GitHub and git doors. */
+export async function readMerge(
+  run: Run,
+  doors: Pick<Doors, 'db' | 'git' | 'github' | 'host'>,
+): Promise<Merge | NoMerge> {
+  if (run.pullRequest === null) return 'not-merged';
   const github = doors.github.repository(run);
   const pull = await github.pullRequest(run.pullRequest);
-  if (!pull.merged || pull.mergeCommitSha === null) return null;
+  if (!pull.merged || pull.mergeCommitSha === null) return 'not-merged';
   const remote = await remoteOf(run, github, doors);
-  const after = await doors.git.fetch(remote, pull.mergeCommitSha);
-  const brought = await broughtBy({ run, pull, remote, after }, doors);
-  if (brought === null) return null;
+  const merge = await doors.git.fetch(remote, pull.mergeCommitSha);
+  await doors.git.fetch(remote, pull.headSha);
+  const brought = await broughtBy({ run, pull, remote, merge }, doors);
+  if (brought === null) return 'unclear';
   const branch = `millwright/revert-${pull.number}`;
-  return { github, remote, pullRequest: pull.number, into: pull.baseBranch, branch, after, ...brought };
+  return { github, remote, pullRequest: pull.number, into: pull.baseBranch, branch, ...brought };
 }
 
 interface Merged {
   run: Run;
   pull: PullRequestFacts;
   remote: Remote;
-  after: string;
+  /** The commit that GitHub says the merge ended in. */
+  merge: string;
 }
 
-async function broughtBy(
-  merged: Merged,
-  { git, db }: Pick<Doors, 'db' | 'git'>,
-): Promise<Pick<Merge, 'before' | 'form' | 'commits'> | null> {
-  const { remote, after, pull } = merged;
-  const entryOf = async (commit: string) => (await git.log(remote.repository, { to: commit, limit: 1 }))[0];
-  let at = await entryOf(after);
-  const [firstParent] = at?.parents ?? [];
-  if (at === undefined || firstParent === undefined) return null;
-  if (at.parents.length > 1) return { before: firstParent, form: 'merge', commits: 1 };
+type Brought = Pick<Merge, 'before' | 'after' | 'form' | 'commits'>;
 
-  await git.fetch(remote, pull.headSha);
-  const asked = await askedCommits(merged, { git, db });
+async function broughtBy(merged: Merged, doors: Pick<Doors, 'db' | 'git'>): Promise<Brought | null> {
+  const { remote, merge, pull } = merged;
+  const entryOf = async (commit: string) => (await doors.git.log(remote.repository, { to: commit, limit: 1 }))[0];
+  let at = await entryOf(merge);
+  const [firstParent, secondParent] = at?.parents ?? [];
+  if (at === undefined || firstParent === undefined) return null;
+  if (secondParent !== undefined)
+    return secondParent === pull.headSha ? { before: firstParent, after: merge, form: 'merge', commits: 1 } : null;
+
+  const range = { from: merge, to: pull.headSha, limit: mostCommits };
+  const apart = await doors.git.log(remote.repository, range);
+  if (apart.length === 0) return pushedAsItIs(merged, doors);
+  // Merges of base into the branch are no part of what it brought: a rebase drops them.
+  const asked = apart.filter(({ parents }) => parents.length === 1);
   // GitHub says which commit the merge ended in, but not its form: a rebase is known by the commits that it copied.
   let before = firstParent;
   let commits = 0;
   for (let next = 0; at !== undefined && at.parents.length === 1; commits++) {
-    const found = asked.findIndex((candidate, index) => index >= next && isCopy(at as LogEntry, candidate));
+    const copy: LogEntry = at;
+    const found = asked.findIndex((original, index) => index >= next && isCopy(copy, original));
     if (found === -1) break;
     next = found + 1;
-    before = at.parents[0] as string;
+    before = copy.parents[0] as string;
     at = await entryOf(before);
   }
-  return { before, form: 'linear', commits: Math.max(1, commits) };
+  return { before, after: merge, form: 'linear', commits: Math.max(1, commits) };
 }
 
-/** The pull request's own commits, newest first; merges of base into it are no part of what it brought. */
-async function askedCommits({ run, pull, remote, after }: Merged, { git, db }: Pick<Doors, 'db' | 'git'>) {
-  const range = { to: pull.headSha, limit: mostCommits };
-  const apart = await git.log(remote.repository, { ...range, from: after });
-  if (apart.length > 0) return apart.filter(({ parents }) => parents.length === 1);
-  // Pushed to the base branch as they were (a fast-forward by hand): told from the base that the run began on.
+/** The branch's own commits became the base branch's, without a copy: told from the base that the run began on. */
+async function pushedAsItIs({ run, pull, remote }: Merged, { git, db }: Pick<Doors, 'db' | 'git'>) {
   const base = (await latestOutput(db, run.id, 'intake', IntakeResult))?.value.base;
-  return base ? git.log(remote.repository, { ...range, from: base.commit }) : [];
+  if (!base) return null;
+  const own = await git.log(remote.repository, { from: base.commit, to: pull.headSha, limit: mostCommits });
+  if (own.length === 0 || own.length === mostCommits || own.some(({ parents }) => parents.length !== 1)) return null;
+  return { before: base.commit, after: pull.headSha, form: 'linear' as const, commits: own.length };
 }
 
 function isCopy(commit: LogEntry, original: LogEntry): boolean {
-  if (commit.commit === original.commit) return true;
   return (
     commit.email === original.email &&
     commit.subject === original.subject &&

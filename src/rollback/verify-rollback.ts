@@ -95,7 +95,7 @@ async function verifyAsked(asked: Asked, doors: Doors, signal: AbortSignal): Pro
 async function readRevert(asked: Asked, doors: Doors): Promise<Revert | null> {
   const run = await getRun(doors.db, asked.run);
   const merge = run && (await readMerge(run, doors));
-  if (!run || !merge) return null;
+  if (!run || merge === null || typeof merge === 'string') return null;
   const pull = await merge.github.findPullRequest(merge.branch);
   if (pull?.state !== 'open' || pull.headSha !== asked.head) return null;
   await doors.git.fetch(merge.remote, asked.head);
