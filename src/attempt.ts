@@ -92,6 +92,7 @@ export async function openAttempt(
   const budget = createBudget({
     limits: { tokens: walls.limits.tokens, dollars: walls.limits.dollars },
     price,
+    prices: walls.model.prices,
     spent: {
       tokens: spent.tokens + spent.reservedTokens,
       dollars: price === null ? null : spent.usd + spent.reservedUsd,

@@ -6,6 +6,7 @@ import { append } from './engine/ledger.ts';
 import { getRun, listRuns, moveRun } from './engine/runs.ts';
 import { asMillwrightError, MillwrightError } from './errors.ts';
 import { carry } from './pipeline.ts';
+import { verifyNextRollback } from './rollback/verify-rollback.ts';
 import type { AttemptEnd, Outcome } from './run.ts';
 import { showStatus } from './status.ts';
 
@@ -52,6 +53,9 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
         return true;
       })
     : Promise.resolve();
+  const rollbacks = options.runs
+    ? loop(stopping.signal, bell, doors, () => verifyNextRollback(doors, stopping.signal))
+    : Promise.resolve();
 
   return {
     held: () => [...held.keys()],
@@ -59,7 +63,7 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
       stopping.abort(shutDown);
       bell.ring();
       for (const { controller } of held.values()) controller.abort(shutDown);
-      await Promise.all([deliveries, runs, ...[...held.values()].map(({ done }) => done)]);
+      await Promise.all([deliveries, runs, rollbacks, ...[...held.values()].map(({ done }) => done)]);
       bell.close();
     },
   };
@@ -197,7 +201,11 @@ async function keepLease(lease: Lease, doors: Doors, controller: AbortController
 }
 
 async function settle(lease: Lease, end: AttemptEnd, doors: Doors): Promise<void> {
-  await moveRun(doors.db, lease, end.state, { outcome: end.outcome });
+  // Someone asked to stop while the last words were written: the stop wins.
+  if (!(await moveRun(doors.db, lease, end.state, { outcome: end.outcome }))) {
+    const { cancel } = await heartbeat(doors.db, lease);
+    await moveRun(doors.db, lease, 'stopped', { outcome: stoppedOutcome(cancel?.by ?? '', cancel?.reason ?? null) });
+  }
   const ended = await getRun(doors.db, lease.run.id);
   if (ended) await showStatus(ended, doors);
 }
@@ -238,5 +246,5 @@ async function settleFailure(lease: Lease, error: MillwrightError, doors: Doors)
 
 /** How a run that a person ended is told. */
 export function stoppedOutcome(by: string, reason: string | null): Outcome {
-  return { code: 'stopped', text: `Stopped by @${by}.`, question: null, detail: reason };
+  return { code: 'stopped', text: `Stopped by ${by}.`, question: null, detail: reason || null };
 }

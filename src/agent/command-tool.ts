@@ -40,7 +40,7 @@ export const runCommand: AgentTool = defineTool({
  * What the policy of a run says about commands: denied tools count as denied commands of that name, and tools granted for
  * reading only may not change anything, as far as their subcommands tell.
  */
-function commandPolicy(walls: Walls): CommandPolicy {
+export function commandPolicy(walls: Walls): CommandPolicy {
   const denied = walls.tools.denied.map((name) => `${name} *`);
   const deny = [...walls.commands.deny, ...denied, ...readOnlyDenials(walls.tools.clis)];
   return { allow: walls.commands.allow, deny };

@@ -1,3 +1,4 @@
+import { commandPolicy } from '../agent/command-tool.ts';
 import type { Submission } from '../agent/result.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Checkouts } from '../checkout.ts';
@@ -47,7 +48,7 @@ export async function verifyTree(
       openWith: (overlay) => checkouts.openWith('part', overlay),
       baseCache,
       mask: attempt.mask,
-      judgeCommand: (command) => judgeCommand(command, attempt.walls.commands),
+      judgeCommand: (command) => judgeCommand(command, commandPolicy(attempt.walls)),
       record: (event) => attempt.record('verify.command', event),
     },
     attempt.signal,
@@ -59,7 +60,13 @@ function claimsOf(submission: Submission | null): EvidenceClaim[] {
   return (submission?.criteria ?? []).flatMap(({ criterion, evidence = {} }) =>
     (['check', 'test', 'command'] as const).flatMap((kind) => {
       const value = evidence[kind];
-      return value === undefined ? [] : [{ criterion, kind, value }];
+      return value === undefined ? [] : [{ criterion, kind, value: kind === 'test' ? testClaim(value) : value }];
     }),
   );
+}
+
+/** Models write `path: name`, `path > name` or `path name`; the verifier reads `path::name`. */
+function testClaim(written: string): string {
+  const match = /^(\S+?\.\w+)(?:::|:\s+|\s+(?:[>›–-]\s+)?)(\S.*)$/.exec(written.trim());
+  return match ? `${match[1]}::${match[2]}` : written;
 }
