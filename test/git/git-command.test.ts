@@ -1,11 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createGit } from '../../src/git/create-git.ts';
 import { createGitCommand } from '../../src/git/git-command.ts';
-import { startGitHttpServer } from './git-http-server.ts';
-import { Origin, temporaryFolder, workbench } from './workbench.ts';
+import { Origin, temporaryFolder } from './workbench.ts';
 
 const path = { PATH: process.env.PATH };
 
@@ -98,25 +95,38 @@ describe('one call of git', () => {
     });
   });
 
-  it('trusts the certificate authority that the settings name, and no stranger', async () => {
-    const { origin, folder, remote } = workbench();
-    const [key, cert] = [join(folder, 'key'), join(folder, 'cert')];
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    execFileSync(
-      'openssl',
-      ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, ...subject],
-      {
-        stdio: 'ignore',
-      },
-    );
-    const tls = { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
-    const server = await startGitHttpServer(dirname(origin.path), { tls });
-    const head = origin.commit({ a: '1' });
-    const secure = { ...remote, url: server.url('origin.git') };
-    const trusting = createGit({ mirrorsDir: join(folder, 'one'), env: { ...path, SSL_CERT_FILE: cert } });
-    const strict = createGit({ mirrorsDir: join(folder, 'two'), env: path });
+  it('passes on proxy and certificates, and nothing else of the environment that it is given', async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'git'), '#!/bin/sh\nexec env\n', { mode: 0o755 });
+    const env = {
+      PATH: `${folder}:${process.env.PATH}`,
+      SSL_CERT_FILE: '/ca/company.pem',
+      HTTPS_PROXY: 'http://proxy.example:3128',
+      NO_PROXY: 'git.example',
+      GIT_SSH_COMMAND: 'evil',
+      GIT_CONFIG_GLOBAL: '/home/someone/.gitconfig',
+      LD_PRELOAD: '/evil.so',
+      OPENAI_API_KEY: 'secret',
+    };
 
-    expect(await trusting.fetch(secure, 'main')).toBe(head);
-    await expect(strict.fetch(secure, 'main')).rejects.toMatchObject({ code: 'outside.git' });
+    const { stdout } = await createGitCommand({ home: folder, env }).run({ args: [] });
+
+    const seen = Object.fromEntries(
+      stdout
+        .toString()
+        .split('\n')
+        .map((line) => line.split(/=(.*)/s).slice(0, 2)),
+    );
+    expect(seen).toMatchObject({
+      GIT_SSL_CAINFO: '/ca/company.pem',
+      HTTPS_PROXY: 'http://proxy.example:3128',
+      NO_PROXY: 'git.example',
+      HOME: folder,
+      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_DIR: '/dev/null',
+    });
+    expect(Object.keys(seen).filter((name) => /SSH|PRELOAD|OPENAI/.test(name))).toEqual([]);
   });
 });

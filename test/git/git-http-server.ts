@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
@@ -17,9 +16,9 @@ export interface GitHttpServer {
 /** The smart HTTP protocol by git's own CGI program. With `token`, only for who shows it. */
 export async function startGitHttpServer(
   projectRoot: string,
-  options: { token?: string; tls?: { key: string; cert: string } } = {},
+  options: { token?: string } = {},
 ): Promise<GitHttpServer> {
-  const listener = (request: IncomingMessage, response: ServerResponse) => {
+  const server = createServer((request, response) => {
     handle.requests.push({
       method: request.method ?? '',
       path: request.url ?? '',
@@ -32,14 +31,13 @@ export async function startGitHttpServer(
       return;
     }
     serve(projectRoot, request, response);
-  };
-  const server = options.tls ? createTlsServer(options.tls, listener) : createServer(listener);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
   });
-  const origin = `${options.tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const handle: GitHttpServer = { origin, url: (name) => `${origin}/${name}`, requests: [], answer: undefined };
   return handle;
 }
