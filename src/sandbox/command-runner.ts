@@ -6,6 +6,7 @@ import { engineCall, engineLookup, type SandboxLog } from './docker-client.ts';
 import type { ByteSink } from './marked-stream.ts';
 import { OutputCapture } from './output-capture.ts';
 import { isolatedScript, killEverything, ownExec, scriptResult } from './own-exec.ts';
+import { holdsOnlyInit } from './process-list.ts';
 import type { CommandCall, CommandEnd, CommandResult, SandboxLimits } from './sandbox.ts';
 import type { ShellChannel, ShellEnd, ShellSettings } from './shell-channel.ts';
 import type { ShellPool } from './shell-pool.ts';
@@ -17,6 +18,7 @@ export interface RunnerParts {
   settings: ShellSettings;
   pool: ShellPool;
   limits: SandboxLimits;
+  onRestart: () => Promise<void>;
   clock: Clock;
   log: SandboxLog;
 }
@@ -25,6 +27,9 @@ const defaultKeepBytes = 16 * 1024;
 
 /** Shells that may turn out dead before a call counts the container's pool as attacked and takes an exec of its own. */
 const maxShellTries = 3;
+
+/** How long the shell kept for killing may take to answer before an exec of its own (60 ms) does its work. */
+const asideMs = 300;
 
 /** Runs commands in one container and says how each ended. */
 export class CommandRunner {
@@ -149,6 +154,7 @@ export class CommandRunner {
     const { pool, settings } = this.#parts;
     const oomEvents = this.#oomEvents;
     return pool.exclusively(async () => {
+      await this.#clear();
       const { code } = await ownExec(settings, isolatedScript(call), capture);
       const ended = code.then(
         (exit): Finish => ({ code: exit, held: false }),
@@ -174,17 +180,19 @@ export class CommandRunner {
 
   /** Sends a script to a warm shell; a shell that dies or is robbed before it starts is replaced, for nothing ran. */
   async #send(body: string, sinks: Parameters<ShellChannel['send']>[1]) {
-    const { pool, settings, log } = this.#parts;
+    const { pool, log } = this.#parts;
     for (let tries = 1; ; tries += 1) {
       const shell = await pool.take();
       const sent = shell.send(body, sinks);
       if (await sent.started) return { shell, ended: sent.ended };
+      const robbed = !shell.closed;
       shell.close();
-      log.debug({ tries }, 'a shell of the sandbox was lost before it was used');
-      if (tries >= maxShellTries)
+      log.debug({ tries, robbed }, 'a shell of the sandbox was lost before it was used');
+      if (tries >= maxShellTries) {
         throw new MillwrightError('outside.sandbox', { message: 'no shell of the sandbox stays alive' });
+      }
       // Something inside works against the shells: nothing else may run while the next one starts.
-      if (tries > 1) await scriptResult(settings, killEverything);
+      if (robbed || tries > 1) await pool.exclusively(() => this.#clear());
     }
   }
 
@@ -216,7 +224,7 @@ export class CommandRunner {
   async #signal(script: string): Promise<void> {
     const { pool, settings } = this.#parts;
     const aside = await pool.takeAside();
-    const { started, ended } = aside.send(`${script} 2>/dev/null`, {});
+    const { started, ended } = aside.send(`${script} 2>/dev/null`, {}, asideMs);
     if (await started) {
       await ended;
       pool.giveAside(aside);
@@ -227,12 +235,22 @@ export class CommandRunner {
   }
 
   async #restart(): Promise<void> {
-    const { container, pool, log } = this.#parts;
+    const { container, pool, onRestart, log } = this.#parts;
     log.warn({ container: container.id }, 'a container is restarted: its processes could not be ended otherwise');
     pool.reset();
     await engineCall('kill the container', container.kill().catch(ignoreNotRunning));
     await engineCall('start the container again', container.start());
     this.#oomSeen = 0;
+    await this.#parts.onRestart?.();
+    await onRestart();
+  }
+
+  /** Leaves no process of any earlier command, seen from outside; a container that cannot be cleared is started anew. */
+  async #clear(): Promise<void> {
+    const { container, settings, pool } = this.#parts;
+    pool.reset();
+    await scriptResult(settings, killEverything);
+    if (!(await holdsOnlyInit(container))) await this.#restart();
   }
 
   async #isRunning(): Promise<boolean> {

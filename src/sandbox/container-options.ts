@@ -14,8 +14,11 @@ export const labels = {
   private: 'millwright.private',
 } as const;
 
-/** User and group of everything that runs inside. */
+/** User and group of every command. */
 export const agentUser = '1000:1000';
+
+/** The first process has a user of its own: no command can trace, stop or impersonate it, and whatever else is left is a command's. */
+const initUser = '1001:1001';
 
 /** Folder in memory for what only containers with network get. */
 export const networkFolder = '/run/millwright';
@@ -32,7 +35,7 @@ export interface ContainerRequest {
   /** `VAR=value` lines of the image's own environment. */
   imageEnv: readonly string[];
   hasNetwork: boolean;
-  /** A set-up: its files are to stay in the layer, so it gets no `/tmp` in memory. */
+  /** A set-up: its files are to stay in the layer, so it gets no `/tmp` in memory. Its commands run as root if `root`. */
   setup?: { root: boolean };
 }
 
@@ -58,7 +61,7 @@ export function createOptions(request: ContainerRequest): ContainerCreateOptions
   return {
     name: containerName(request),
     Image: request.image,
-    User: setup?.root ? '0:0' : agentUser,
+    User: initUser,
     Hostname: 'sandbox',
     WorkingDir: workdir,
     Entrypoint: ['/bin/sh', '-c', initScript],

@@ -14,6 +14,8 @@ import type { EngineParts } from './engine-parts.ts';
 import { removeContainer } from './reaper.ts';
 import { RunningSandbox } from './running-sandbox.ts';
 import type { NetworkWalls } from './sandbox.ts';
+import { ShellChannel, type ShellSettings } from './shell-channel.ts';
+import { printfWord } from './shell-script.ts';
 
 export interface LaunchRequest extends Omit<ContainerRequest, 'instance' | 'hasNetwork'> {
   network: NetworkWalls;
@@ -64,19 +66,26 @@ async function startShells(parts: EngineParts, request: LaunchRequest, container
   try {
     const env = { ...request.env, ...(egress?.env ?? {}), ...trustVariables(request.network) };
     const stopWatching = await parts.oomEvents.watch(container.id, () => sandbox?.noteOutOfMemory());
+    const user = request.setup?.root ? '0:0' : agentUser;
+    const variables = Object.entries(env).map(([variable, value]) => `${variable}=${value}`);
+    const trust = () => putTrust({ container, user, env: variables }, request.network);
+    await trust();
     sandbox = new RunningSandbox({
       name,
       container,
-      user: request.setup?.root ? '0:0' : agentUser,
+      user,
       limits: request.limits,
-      env: Object.entries(env).map(([variable, value]) => `${variable}=${value}`),
+      env: variables,
       egress,
       onDispose: stopWatching,
+      onRestart: async () => {
+        await egress?.restarted?.();
+        await trust();
+      },
       clock: parts.clock,
       log: parts.log,
     });
     await sandbox.start();
-    if (egress && request.network.ca) await sandbox.writeFile(trustFile, Buffer.from(request.network.ca));
     return sandbox;
   } catch (error) {
     await egress?.close();
@@ -97,6 +106,16 @@ async function openEgress(
 
 /** In memory, so that no commit ever holds it. */
 const trustFile = `${networkFolder}/ca.pem`;
+
+async function putTrust(settings: ShellSettings, network: NetworkWalls): Promise<void> {
+  if (network.hosts.length === 0 || !network.ca) return;
+  const shell = await ShellChannel.start(settings);
+  const end = await shell.send(`printf '%b' ${printfWord(Buffer.from(network.ca))} >${trustFile}`, {}).ended;
+  shell.close();
+  if (end === 'closed' || end.code !== 0) {
+    throw new MillwrightError('outside.sandbox', { message: 'the certificates could not be put into the container' });
+  }
+}
 
 /** The variables by which common tools are told of the operator's certificates. */
 function trustVariables(network: NetworkWalls): Record<string, string> {

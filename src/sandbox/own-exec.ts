@@ -7,9 +7,9 @@ import { commandScript, prologue, type ShellCall } from './shell-script.ts';
 /** Ends every process but PID 1 and the shell that says it (a builtin: it works when no process can be started). */
 export const killEverything = 'kill -KILL -1 2>/dev/null';
 
-/** Kills all that earlier calls left, runs the command alone, kills what it left, exits with its code. */
+/** Runs the command alone, kills what it left (so that nothing holds the streams), exits with its code. */
 export function isolatedScript(call: ShellCall): string {
-  return `${prologue}\n${killEverything}\n${commandScript(call)}\nmw_r=$?\n${killEverything}\nexit $mw_r`;
+  return `${prologue}\n${commandScript(call)}\nmw_r=$?\n${killEverything}\nexit $mw_r`;
 }
 
 /**

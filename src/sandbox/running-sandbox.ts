@@ -31,6 +31,8 @@ export interface RunningSandboxParts {
   env: readonly string[];
   egress: OpenEgress | null;
   onDispose: () => void;
+  /** Called when the container was started again; must use no shell of the pool. */
+  onRestart: () => Promise<void>;
   clock: Clock;
   log: SandboxLog;
 }

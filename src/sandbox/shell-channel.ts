@@ -79,6 +79,7 @@ export class ShellChannel {
   send(
     body: string,
     sinks: { stdout?: ByteSink; stderr?: ByteSink },
+    waitMs = acknowledgeMs,
   ): { started: Promise<boolean>; ended: Promise<ShellEnd> } {
     if (this.#streams) throw new MillwrightError('bug.unexpected', { message: 'a shell was given a second call' });
     if (this.#closed) return { started: Promise.resolve(false), ended: Promise.resolve('closed') };
@@ -92,7 +93,7 @@ export class ShellChannel {
       this.#settle = resolve;
     });
     const started = new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => resolve(false), acknowledgeMs);
+      const timer = setTimeout(() => resolve(false), waitMs);
       const decide = (answer: boolean) => {
         clearTimeout(timer);
         resolve(answer);

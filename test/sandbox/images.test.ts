@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SetupRequest } from '../../src/sandbox/sandbox.ts';
-import { derivedImage, docker, noNetwork, type TestEngine, tarOf, testEngine } from '../support/sandboxes.ts';
+import { docker, importShellImage, noNetwork, type TestEngine, tarOf, testEngine } from '../support/sandboxes.ts';
 
 const files = {
   'README.md': 'hello\n',
