@@ -15,7 +15,7 @@ import {
 } from './engine/runs.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
-import { onboard } from './onboarding.ts';
+import { onboardAll } from './onboarding.ts';
 import { readLayers, wallsWithoutContract } from './policy-source.ts';
 import { type Run, RunRequest } from './run.ts';
 import { announceEdit, showQueued, showStatus, showStatusSoon } from './status.ts';
@@ -263,15 +263,15 @@ async function applyForeignCheck(payload: Located, headSha: string, doors: Doors
 
 async function applyInstallation(payload: Payload<'installation'>, doors: Doors): Promise<Applied> {
   if (payload.action !== 'created') return 'done';
-  for (const repository of payload.repositories ?? [])
-    await onboard(refFromFullName(payload.installation.id, repository.full_name), doors);
+  const refs = (payload.repositories ?? []).map((each) => refFromFullName(payload.installation.id, each.full_name));
+  await onboardAll(refs, doors);
   return 'done';
 }
 
 async function applyAddedRepositories(payload: Payload<'installation_repositories'>, doors: Doors): Promise<Applied> {
   if (payload.action !== 'added') return 'done';
-  for (const repository of payload.repositories_added)
-    await onboard(refFromFullName(payload.installation.id, repository.full_name), doors);
+  const refs = payload.repositories_added.map((each) => refFromFullName(payload.installation.id, each.full_name));
+  await onboardAll(refs, doors);
   return 'done';
 }
 

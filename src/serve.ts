@@ -7,6 +7,7 @@ import { listRuns } from './engine/runs.ts';
 import { forgetWorker, heartbeatWorker, listWorkers, reapDeadWorkers } from './engine/workers.ts';
 import { asMillwrightError } from './errors.ts';
 import { reconcile } from './reconcile.ts';
+import { runsWithRollback } from './rollback/verify-rollback.ts';
 import { type Settings, SettingsError } from './settings.ts';
 import { expireWaits } from './waits.ts';
 import { healthHandler } from './web/health.ts';
@@ -113,7 +114,9 @@ async function sweep(doors: Doors, runs: boolean): Promise<void> {
   await expireWaits(doors);
   if (!runs || !(await doors.sandbox.status()).available) return;
   const live = await listRuns(doors.db, { states: ['running'], limit: 10_000 });
-  const reaped = await doors.sandbox.reap({ exceptRuns: live.map((run) => run.id) });
+  const reaped = await doors.sandbox.reap({
+    exceptRuns: [...live.map((run) => run.id), ...(await runsWithRollback(doors))],
+  });
   const expired = await doors.sandbox.reap({ expiredAtMs: doors.clock.nowMs() });
   if (reaped + expired > 0) doors.log.info({ containers: reaped + expired }, 'left-over containers removed');
 }

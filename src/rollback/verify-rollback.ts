@@ -51,7 +51,7 @@ export async function runsWithRollback({ db }: Pick<Doors, 'db'>): Promise<strin
 
 /**
  * Runs the checks of one revert that waits for them, and shows them in its pull request; false when none waits. For processes with a
- * sandbox engine. May run twice for the same revert. Errors: `outside.database`, the signal's reason.
+ * sandbox engine. May run twice for the same revert. When the signal aborts, another worker takes it. Errors: `outside.database`.
  */
 export async function verifyNextRollback(doors: Doors, signal: AbortSignal): Promise<boolean> {
   const [timer] = await dueTimers(doors.db, { limit: 1, prefix: timerPrefix });
@@ -63,7 +63,11 @@ export async function verifyNextRollback(doors: Doors, signal: AbortSignal): Pro
     if (done) await clearTimer(doors.db, timer.key);
     else await setTimer(doors.db, timer.key, doors.clock.nowMs() + againMs, asked);
   } catch (error) {
-    if (signal.aborted) throw error;
+    // This process is shutting down: another worker may take it at once.
+    if (signal.aborted) {
+      await moveTimer(doors.db, timer.key, 0);
+      return false;
+    }
     const known = asMillwrightError(error);
     doors.log.error({ err: known, run: asked.run }, 'a revert could not be verified');
     const tries = asked.tries + 1;
