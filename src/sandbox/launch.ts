@@ -79,7 +79,7 @@ async function startShells(parts: EngineParts, request: LaunchRequest, container
       egress,
       onDispose: stopWatching,
       onRestart: async () => {
-        await egress?.restarted?.();
+        await egress?.renew();
         await trust();
       },
       clock: parts.clock,
