@@ -28,8 +28,14 @@ export function readHeading(rest: string): { level: number; text: string } | nul
   return { level, text: stripClosedComments(closed ? text.slice(0, end).trim() : text) };
 }
 
+/** A quick look at the first character: most lines are plain text. */
+export function mayStartBlock(rest: string): boolean {
+  return /^[#`~<>*+_\d-]/u.test(rest);
+}
+
 /** Whether a line ends the paragraph before it. */
 export function startsBlock(rest: string): boolean {
+  if (!mayStartBlock(rest)) return false;
   if (
     /^#{1,6}(?:[ \t]|$)/u.test(rest) ||
     fenceStart.test(rest) ||
@@ -74,8 +80,8 @@ export function isRunOf(text: string, char: string): boolean {
 
 /** Leading tabs as columns of four; the rest untouched. */
 export function expandIndent(line: string): string {
+  if (!line.includes('\t')) return line;
   const lead = /^[ \t]*/u.exec(line)?.[0] ?? '';
-  if (!lead.includes('\t')) return line;
   let columns = 0;
   for (const char of lead) columns += char === '\t' ? 4 - (columns % 4) : 1;
   return ' '.repeat(columns) + line.slice(lead.length);

@@ -4,6 +4,7 @@ import {
   htmlBlocks,
   isRunOf,
   marker,
+  mayStartBlock,
   nextOpening,
   readHeading,
   rule,
@@ -46,7 +47,8 @@ interface Scan {
   items: number[];
   paragraph: boolean;
   fence: { mark: string; column: number; indent: number } | null;
-  html: { end: RegExp | null } | null;
+  /** Inside a raw HTML block. `commentLine`: where a comment in it was opened and is not closed yet. */
+  html: { end: RegExp | null; commentLine: number | null } | null;
   /** Inside a comment. `column`: where its list item's content starts; a block comment ends with its list item. */
   comment: { line: number; column: number; block: boolean } | null;
   /** No inline comment closes before this line index: saves looking again, which would be quadratic. */
@@ -67,6 +69,8 @@ export function scanBlocks(body: string): Blocks {
     noCloseBefore: 0,
   };
   for (let index = 0; index < source.length; index++) scanLine(scan, index);
+  endHtml(scan);
+  endFence(scan, source.length - 1);
   return { lines: scan.lines, tainted, unclosedComment: scan.comment?.line ?? null };
 }
 
@@ -77,7 +81,7 @@ function scanLine(scan: Scan, index: number): void {
   if (scan.comment && continueComment(scan, index, raw, indent)) return;
   if (scan.fence && continueFence(scan, index, raw, indent)) return;
   if (rest === '') {
-    if (scan.html?.end === null) scan.html = null;
+    if (scan.html?.end === null) endHtml(scan);
     push(scan, index, 'blank', '', 0);
     return;
   }
@@ -96,25 +100,28 @@ function scanLine(scan: Scan, index: number): void {
 /** Text from column `indent` on, after the list markers already taken. */
 function scanContent(scan: Scan, index: number, raw: string, indent: number, mark: string): void {
   const rest = raw.slice(indent);
-  const relative = mark ? 0 : indent - (scan.items.at(-1) ?? 0);
-  const heading = relative <= 3 && !mark ? readHeading(rest) : null;
-  if (heading) {
-    push(scan, index, 'heading', heading.text, indent, { level: heading.level });
-    return;
-  }
-  if (relative <= 3 && openFence(scan, index, rest, indent, mark)) return;
-  if (relative <= 3 && openHtml(scan, index, raw, indent, mark)) return;
-  if (relative <= 3 && rule.test(rest)) {
-    push(scan, index, 'rule', rest, indent, { mark });
-    return;
-  }
-  const next = marker.exec(rest)?.[0];
-  if (next !== undefined && scan.items.length < 100) {
-    openItem(scan, index, raw, indent, next);
-    return;
-  }
+  const relative = indent - (scan.items.at(-1) ?? 0);
+  if (mayStartBlock(rest) && openBlock(scan, index, raw, indent, relative, mark)) return;
   if (relative > 3 && !scan.paragraph) push(scan, index, 'code', raw.slice(scan.items.at(-1) ?? 0), indent);
   else push(scan, index, 'text', takeInlineComments(scan, index, rest), indent, { mark, paragraph: true });
+}
+
+/** A heading, fence, raw HTML, rule or list item, if the line starts one. More than three columns in, only list items are let pass for one. */
+function openBlock(scan: Scan, index: number, raw: string, indent: number, relative: number, mark: string): boolean {
+  const rest = raw.slice(indent);
+  if (relative <= 3) {
+    const heading = mark === '' ? readHeading(rest) : null;
+    if (heading) push(scan, index, 'heading', heading.text, indent, { level: heading.level });
+    if (heading || openFence(scan, index, rest, indent, mark) || openHtml(scan, index, raw, indent, mark)) return true;
+    if (rule.test(rest)) {
+      push(scan, index, 'rule', rest, indent, { mark });
+      return true;
+    }
+  }
+  const next = marker.exec(rest)?.[0];
+  if (next === undefined || scan.items.length >= 100) return false;
+  openItem(scan, index, raw, indent, next);
+  return true;
 }
 
 function openItem(scan: Scan, index: number, raw: string, indent: number, mark: string): void {
@@ -141,7 +148,7 @@ function continueFence(scan: Scan, index: number, raw: string, indent: number): 
   if (!fence) return false;
   const rest = raw.trim();
   if (rest !== '' && indent < fence.column) {
-    scan.fence = null;
+    endFence(scan, index - 1);
     return false;
   }
   const closes = indent - fence.column <= 3 && rest.length >= fence.mark.length && isRunOf(rest, fence.mark[0] ?? '`');
@@ -152,6 +159,13 @@ function continueFence(scan: Scan, index: number, raw: string, indent: number): 
   return true;
 }
 
+/** A fence that its list item or the body ends is closed for those who read on: fences always come in pairs. */
+function endFence(scan: Scan, index: number): void {
+  if (!scan.fence) return;
+  push(scan, index, 'fence', scan.fence.mark, scan.fence.indent);
+  scan.fence = null;
+}
+
 function openHtml(scan: Scan, index: number, raw: string, indent: number, mark: string): boolean {
   const rest = raw.slice(indent);
   if (rest.startsWith('<!--')) {
@@ -160,32 +174,43 @@ function openHtml(scan: Scan, index: number, raw: string, indent: number, mark: 
     closeComment(scan, index, rest.slice(2), indent, mark);
     return true;
   }
+  if (!rest.startsWith('<')) return false;
   const block = htmlBlocks.find(({ start, interrupts }) => (interrupts || !scan.paragraph) && start.test(rest));
   if (!block) return false;
-  scan.html = { end: block.end };
-  push(scan, index, 'html', rest, indent, { mark });
-  if (block.end?.test(rest)) scan.html = null;
-  else openCommentInHtml(scan, index, rest);
+  scan.html = { end: block.end, commentLine: null };
+  takeHtml(scan, index, rest, indent, mark);
   return true;
 }
 
 function continueHtml(scan: Scan, index: number, rest: string, indent: number): void {
   if (indent < (scan.items.at(-1) ?? 0)) {
-    scan.html = null;
+    endHtml(scan);
     scanLine(scan, index);
-    return;
-  }
-  push(scan, index, 'html', rest, indent);
-  if (scan.html?.end?.test(rest)) scan.html = null;
-  else openCommentInHtml(scan, index, rest);
+  } else takeHtml(scan, index, rest, indent, '');
 }
 
-/** A comment opened in a raw HTML block hides what follows in the page even past the block's end, so it does here. */
-function openCommentInHtml(scan: Scan, index: number, rest: string): void {
-  const open = rest.lastIndexOf('<!--');
-  if (open < 0 || rest.includes('-->', open + 2)) return;
+/** A line of a raw HTML block, without what comments hide in it. */
+function takeHtml(scan: Scan, index: number, rest: string, indent: number, mark: string): void {
+  const html = scan.html;
+  if (!html) return;
+  let visible = '';
+  for (let at = 0; at < rest.length; ) {
+    const hidden = html.commentLine !== null;
+    const next = rest.indexOf(hidden ? '-->' : '<!--', at);
+    if (!hidden) visible += rest.slice(at, next < 0 ? rest.length : next);
+    if (next < 0) break;
+    html.commentLine = hidden ? null : index + 1;
+    at = next + (hidden ? 3 : 2);
+  }
+  if (visible.trim() !== '') push(scan, index, 'html', visible.trim(), indent, { mark });
+  if (html.end?.test(rest)) endHtml(scan);
+}
+
+/** A comment left open in a raw HTML block hides what follows in the page even past the block's end, so it does here. */
+function endHtml(scan: Scan): void {
+  const line = scan.html?.commentLine ?? null;
   scan.html = null;
-  scan.comment = { line: index + 1, column: 0, block: true };
+  if (line !== null) scan.comment = { line, column: 0, block: true };
 }
 
 function continueComment(scan: Scan, index: number, raw: string, indent: number): boolean {
@@ -211,6 +236,7 @@ function closeComment(scan: Scan, index: number, text: string, indent: number, m
 
 /** Takes comments out of a line of text, outside code spans. One left open opens a comment if it closes within the same paragraph. */
 function takeInlineComments(scan: Scan, index: number, text: string): string {
+  if (!text.includes('<!--')) return text;
   let kept = '';
   let at = 0;
   while (at < text.length) {

@@ -59,6 +59,7 @@ export const contractSchema = z.object({
     decisions: z.array(z.string()),
   }),
   tools: z.object({
+    /** Empty: as the policy says. A single `none`: none. */
     mcps: z.array(toolGrant),
     clis: z.array(toolGrant),
     readOnly: z.array(z.string()),

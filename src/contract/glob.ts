@@ -29,18 +29,18 @@ export function globProblem(glob: string): string | null {
   if (glob.includes('\\')) return 'has a backslash: write `/` between folders';
   if (glob.startsWith('/') || /^[A-Za-z]:/u.test(glob)) return 'is absolute: name paths from the top of the repository';
   if (glob.startsWith('~')) return 'starts with `~`: name paths from the top of the repository';
-  if (glob.split('/').includes('..')) return 'has a `..`: paths never leave the repository';
+  if (glob.includes('..') && glob.split('/').includes('..')) return 'has a `..`: paths never leave the repository';
   if (/\p{Cc}/u.test(glob)) return 'has control characters';
-  if (expandBraces(glob, 0) === null) return `has more than ${maxAlternatives} alternatives in braces`;
+  if (glob.includes('{') && expandBraces(glob, 0) === null)
+    return `has more than ${maxAlternatives} alternatives in braces`;
   return null;
 }
 
 /** The one way in which a glob is written: no leading `./`, no doubled slashes, `src/` as `src/**`. */
 export function plainGlob(glob: string): string {
-  const plain = glob
-    .trim()
-    .replace(/\/+/gu, '/')
-    .replace(/^(?:\.\/)+/u, '');
+  const trimmed = glob.trim();
+  const single = trimmed.includes('//') ? trimmed.replace(/\/+/gu, '/') : trimmed;
+  const plain = single.startsWith('./') ? single.replace(/^(?:\.\/)+/u, '') : single;
   if (plain === '.' || plain === '') return '**';
   return plain.endsWith('/') ? `${plain}**` : plain;
 }

@@ -56,6 +56,7 @@ function capital(text: string): string {
 /** The servers and tools of the contract, or where it names none, of the organisation's and repository's files; within what every layer grants. */
 export function combineMcp({ layers, contract, refused }: Combining, available: ServerTools): Walls['mcp'] {
   const asked = new Map(contract.tools.mcps.map(({ name, access }) => [name, access]));
+  if (asked.delete('none') && asked.size === 0) return {};
   if (asked.size === 0) {
     const lower = layers.filter(({ layer }) => layer !== 'operator');
     for (const { value } of namedBy(lower, ({ mcp }) => mcp))

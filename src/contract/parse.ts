@@ -2,7 +2,7 @@ import { type Blocks, type Line, scanBlocks } from './blocks.ts';
 import { type Contract, emptyContract, type Problem } from './contract.ts';
 import { checkExample, type Field, sections } from './fields.ts';
 import { readGoal, readProse, readStatements, saysNothing } from './prose.ts';
-import { type Entry, type Split, splitSections } from './sections.ts';
+import { type Entry, type Split, splitSections, titles } from './sections.ts';
 import { readStop } from './stop.ts';
 import { excerpt, plainLabel } from './text.ts';
 import {
@@ -16,6 +16,7 @@ import {
   readNames,
   readReferences,
   readSecrets,
+  saysNone,
 } from './values.ts';
 
 export type ContractForm = 'issue-form' | 'pasted' | 'none';
@@ -52,16 +53,25 @@ export function parseContract(body: string): ParsedContract {
   }
   const form = formOf(split);
   readEntries(reading, split.entries);
-  reading.contract.notes = split.notes.map(({ heading, lines }) => ({ heading, text: readProse(lines) }));
-  reading.contract.notes = reading.contract.notes.filter(({ heading, text }) => heading !== '' || text !== '');
+  reading.contract.notes = split.notes
+    .map(({ heading, lines }) => ({ heading, text: readProse(lines) }))
+    .filter(({ heading, text }) => text !== '' || !(heading === '' || titles.has(plainLabel(heading))));
   reportStray(reading, split);
   reportHidden(reading, split, blocks);
   reportMissing(reading, split.entries);
   return {
     contract: form === 'none' ? null : reading.contract,
-    problems: reading.problems.slice(0, maxProblems),
+    problems: atMost(reading.problems),
     form,
   };
+}
+
+/** What blocks comes first when there is more than anyone reads. */
+function atMost(problems: readonly Problem[]): Problem[] {
+  if (problems.length <= maxProblems) return [...problems];
+  const kept = problems.toSorted((a, b) => Number(b.blocking) - Number(a.blocking)).slice(0, maxProblems - 1);
+  const message = `${problems.length - kept.length} more problems are not listed: mend these first.`;
+  return [...kept, problem('Contract', null, null, message, 'one value a line', true)];
 }
 
 function formOf(split: Split): ContractForm {
@@ -85,9 +95,7 @@ function problem(
 function readEntries(reading: Reading, entries: readonly Entry[]): void {
   const seen = new Map<string, Entry>();
   for (const entry of entries) {
-    const written = entry.lines.some(
-      ({ kind, text }) => kind !== 'blank' && kind !== 'fence' && kind !== 'rule' && !saysNothing(text),
-    );
+    const written = entry.lines.some((line) => says(line, entry));
     if (!written) continue;
     const first = seen.get(entry.key);
     if (first) {
@@ -101,6 +109,12 @@ function readEntries(reading: Reading, entries: readonly Entry[]): void {
     if (entry.field) readField(reading, entry, entry.field);
     else readCheckEntry(reading, entry);
   }
+}
+
+/** Whether a line says something. For what bounds the work, `none` does: it is not the same as leaving it to the policy. */
+function says({ kind, text }: Line, { field }: Entry): boolean {
+  if (kind === 'blank' || kind === 'fence' || kind === 'rule') return false;
+  return !saysNothing(text) || (saysNone(text) && ['globs', 'commands', 'grants'].includes(field?.reader ?? ''));
 }
 
 type FieldReader = (contract: Contract, lines: readonly Line[], field: Field) => readonly Misread[];
@@ -166,7 +180,7 @@ function readField(reading: Reading, entry: Entry, field: Field): void {
 
 /** `- Goal: …` right under `## Goal`: the label once more says nothing. */
 function withoutOwnLabel(entry: Entry): readonly Line[] {
-  const index = entry.lines.findIndex(({ kind }) => kind !== 'blank');
+  const index = entry.lines.findIndex(({ kind }) => kind !== 'blank' && kind !== 'rule');
   const first = entry.lines[index];
   if (first?.kind !== 'text') return entry.lines;
   const colon = first.text.slice(0, 60).search(/[:：]/u);
@@ -226,10 +240,14 @@ function reportHidden(reading: Reading, split: Split, blocks: Blocks): void {
     const message = `This is read as \`${label}\`, but some of its letters only look like the right ones.`;
     reading.problems.push(problem(label, line, text, message, label, false));
   }
+  const entryAt = new Map(
+    split.entries.flatMap((entry) => [
+      [entry.line, entry] as const,
+      ...entry.lines.map(({ number }) => [number, entry] as const),
+    ]),
+  );
   for (const line of blocks.tainted) {
-    const entry = split.entries.find(
-      ({ line: at, lines }) => at === line || lines.some(({ number }) => number === line),
-    );
+    const entry = entryAt.get(line);
     const bounds = entry !== undefined && !proseFields.has(entry.key);
     const message = 'This line held characters that cannot be seen; they were taken out.';
     const label = entry?.label ?? 'Contract';

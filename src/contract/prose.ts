@@ -1,5 +1,5 @@
 import type { Line } from './blocks.ts';
-import { tidyProse } from './text.ts';
+import { singleSpaced, tidyProse } from './text.ts';
 
 const step = /^(?:\*{1,2}|_{1,2})?(given|when|then|and|but)\b/iu;
 /** Text of the essay's template and of our own form that nobody filled in. */
@@ -9,16 +9,26 @@ const templates: readonly RegExp[] = [
   /^change one observable behaviou?r\s*:?$/iu,
 ];
 const nothing = /^(?:no response|tbd|tba|to do|todo|fixme|n\/?a|none|nil|[-–—]|\?+)\.?$/iu;
+/** A quick look before the expressions above. */
+const templateEnds = ['.', '…', ':', 'rollback', 'behavior', 'behaviour'];
 const goalPrompt = /^change one observable behaviou?r\s*:\s*/iu;
+
+/** Longer than any placeholder: most text needs no closer look. */
+const maxPlaceholderChars = 120;
+const maxNothingChars = 20;
 
 /** Whether a value says nothing: `_No response_`, `TBD`, `none`, or template text as it was. */
 export function saysNothing(text: string): boolean {
+  if (text.length > maxPlaceholderChars) return text.trim() === '';
+  if (isTemplate(text)) return true;
+  if (text.length > maxNothingChars) return false;
   const plain = text.trim().replace(/^[*_`]{1,3}|[*_`]{1,3}$/gu, '');
-  return plain === '' || nothing.test(plain) || isTemplate(text);
+  return plain === '' || nothing.test(plain);
 }
 
 export function isTemplate(text: string): boolean {
   const plain = text.trim();
+  if (plain.length > maxPlaceholderChars || !templateEnds.some((end) => plain.endsWith(end))) return false;
   return templates.some((template) => template.test(plain));
 }
 
@@ -46,9 +56,14 @@ export function readGoal(lines: readonly Line[]): string {
 }
 
 function unwrapFence(text: string): string {
-  const fence = /^(`{3,}|~{3,})[^\n]*\n([\s\S]*)\n\1$/u.exec(text);
+  const fence = /^(`{3,}|~{3,})[^\n]*\n([\s\S]*\n)?\1$/u.exec(text);
   const inner = fence?.[2] ?? '';
-  return fence && !inner.includes(fence[1] ?? '') ? inner.trim() : text;
+  return fence && !inner.includes(fence[1] ?? '') ? inner.replace(/^\n+|\s+$/gu, '') : text;
+}
+
+/** A line of raw HTML that is nothing but tags, such as `<details>`: it frames text and says nothing. */
+export function isTagLine({ kind, text }: Line): boolean {
+  return kind === 'html' && /^(?:<[^<>]*>\s*)+$/u.test(text);
 }
 
 export interface Statement {
@@ -81,7 +96,7 @@ export function readStatements(lines: readonly Line[], steps: boolean): Statemen
       if (inFence) attached = null;
       inFence = !inFence;
     } else if (inFence && attached && line.kind === 'code') attached.text += `\n${line.text}`;
-    else if (line.kind === 'blank' || line.kind === 'rule') afterBlank = true;
+    else if (line.kind === 'blank' || line.kind === 'rule' || isTagLine(line)) afterBlank = true;
     else {
       inFence = inFence && line.kind === 'code';
       addStatement(groups, line, steps, afterBlank);
@@ -92,11 +107,9 @@ export function readStatements(lines: readonly Line[], steps: boolean): Statemen
 }
 
 function addStatement(groups: Group[], line: Line, steps: boolean, afterBlank: boolean): void {
-  const text = line.text
-    .replace(/^\[[ xX]\]\s+/u, '')
-    .replace(/(?<=\S)[ \t]+/gu, ' ')
-    .trim();
-  if (isTemplate(text)) return;
+  const unmarked = line.kind !== 'text' ? line.text.replace(/^\s*[-*+]\s+/u, '') : line.text;
+  const text = singleSpaced(unmarked.replace(/^\[[ xX]\]\s+/u, '')).trim();
+  if (saysNothing(text)) return;
   const current = groups.at(-1);
   const keyword = steps ? step.exec(text)?.[1]?.toLowerCase() : undefined;
   if (current) {

@@ -1,17 +1,19 @@
+import { scanBlocks } from './blocks.ts';
 import type { Contract, ContractCheck, ToolGrant } from './contract.ts';
 import { type Field, type Section, sections } from './fields.ts';
+import { readProse, readStatements } from './prose.ts';
 
 /**
- * A contract as the body of an issue, in either written form: parsing it gives the contract back. Used to propose sub-issues. The texts go in as
- * they are, so they have to be texts that the parser would give: never put a model's or a stranger's words in here without parsing them first.
+ * A contract as the body of an issue, in either written form: parsing it gives the contract back. Used to propose sub-issues. Text that would read as
+ * something else where it stands goes into a code block, or onto one line.
  */
 export function renderContract(contract: Contract, form: 'issue-form' | 'pasted'): string {
   const parts: string[] = [];
   const notes = [...contract.notes];
-  if (notes[0]?.heading === '') parts.push(notes.shift()?.text ?? '');
+  if (notes[0]?.heading === '') parts.push(prose(notes.shift()?.text ?? ''));
   for (const section of sections)
     parts.push(...(form === 'pasted' ? pastedSection(contract, section) : formFields(contract, section)));
-  for (const { heading, text } of notes) parts.push(`${form === 'pasted' ? '##' : '###'} ${heading}`, text);
+  for (const { heading, text } of notes) parts.push(`${form === 'pasted' ? '##' : '###'} ${heading}`, prose(text));
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }
 
@@ -46,9 +48,13 @@ function checkBullet({ label, command, skip }: ContractCheck): string {
 function linesOf(contract: Contract, field: Field): string[] {
   const { context, tools, boundaries } = contract;
   const values: Readonly<Record<string, () => string[]>> = {
-    goal: () => [contract.goal],
-    criteria: () => contract.criteria.flatMap(({ text }) => statement(text)),
-    nonGoals: () => contract.nonGoals.flatMap(statement),
+    goal: () => [prose(contract.goal)],
+    criteria: () =>
+      statements(
+        contract.criteria.map(({ text }) => text),
+        true,
+      ),
+    nonGoals: () => statements(contract.nonGoals, false),
     files: () => context.files.map(item),
     tests: () => context.tests.map(item),
     docs: () => context.docs.map(item),
@@ -63,11 +69,11 @@ function linesOf(contract: Contract, field: Field): string[] {
     network: () => boundaries.network.map(item),
     secrets: () => boundaries.secrets.map(item),
     stop: () => [
-      contract.stop.text,
+      prose(contract.stop.text),
       ...(contract.stop.text === '' ? [] : ['']),
       ...Object.entries(contract.stop.limits).map(([name, limit]) => `- max ${name}: ${limit}`),
     ],
-    reviewNote: () => [contract.reviewNote],
+    reviewNote: () => [prose(contract.reviewNote)],
   };
   const lines = values[field.key]?.() ?? [];
   while (lines.at(-1) === '') lines.pop();
@@ -85,15 +91,38 @@ function grant({ name, access }: ToolGrant): string {
   return access === 'unstated' ? `- ${name}` : `- ${name} (${access})`;
 }
 
+/** Free text as it is if it reads back as itself and leaves the next heading alone, else in a code block. */
+function prose(text: string): string {
+  if (text === '') return '';
+  const { lines, unclosedComment } = scanBlocks(`${text}\n\n# end`);
+  const own = lines.slice(0, -1);
+  const holds = lines.at(-1)?.kind === 'heading' && own.every(({ kind }) => kind !== 'heading');
+  if (holds && unclosedComment === null && readProse(own) === text) return text;
+  const fence = fenceFor(text);
+  return `${fence}\n${text}\n${fence}`;
+}
+
 const step = /^(?:\*{1,2}|_{1,2})?(?:given|when|then|and|but)\b/iu;
+
+/** The lines of criteria or non-goals: list items if they read back as the same, else a code block, else one line each. */
+function statements(texts: readonly string[], inSteps: boolean): string[] {
+  const items = texts.flatMap(statement);
+  if (readsAs(items, texts, inSteps)) return items;
+  const fence = fenceFor(texts.join('\n'));
+  const block = [fence, ...texts.flatMap((text) => text.split('\n')), fence];
+  return readsAs(block, texts, inSteps) ? block : texts.map((text) => `- ${text.replace(/\s+/gu, ' ').trim()}`);
+}
 
 function statement(text: string): string[] {
   const [first = '', ...rest] = text.split('\n');
   const steps = step.test(first);
-  return [
-    `- ${first}`,
-    ...rest.map((line) => (steps && step.test(line) ? `- ${line}` : line === '' ? '' : `    ${line}`)),
-  ];
+  const more = rest.map((line) => (steps && step.test(line) ? `- ${line}` : line === '' ? '' : `    ${line}`));
+  return [`- ${first}`, ...more];
+}
+
+function readsAs(lines: readonly string[], texts: readonly string[], inSteps: boolean): boolean {
+  const read = readStatements(scanBlocks(lines.join('\n')).lines, inSteps).map(({ text }) => text);
+  return read.length === texts.length && read.every((text, index) => text === texts[index]);
 }
 
 function fenceFor(text: string): string {

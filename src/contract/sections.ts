@@ -43,7 +43,8 @@ type Place =
   | { what: 'section'; section: Section; level: number; entry: Entry | null };
 
 const checks = sections.find(({ key }) => key === 'checks') as Section;
-const titles = new Set(['agent handoff contract', 'handoff contract', 'agent task']);
+/** Headings of a whole contract, which say nothing by themselves. */
+export const titles: ReadonlySet<string> = new Set(['agent handoff contract', 'handoff contract', 'agent task']);
 
 /** Gives every line to a field, a note, or the strays. Nothing is left out. */
 export function splitSections(lines: readonly Line[]): Split {
@@ -56,10 +57,6 @@ export function splitSections(lines: readonly Line[]): Split {
     if (line.kind === 'heading' || underlined) place = enter(split, place, underlined ?? line);
     else addLine(split, place, line);
   }
-  split.notes = split.notes.filter(
-    ({ heading, lines: own }) =>
-      !((heading === '' || titles.has(plainLabel(heading))) && own.every(({ kind }) => kind === 'blank')),
-  );
   return split;
 }
 

@@ -11,6 +11,8 @@ const joiners = /\u200c|\u200d|[\ufe00-\ufe0f]/gu;
 /** Line and page separators and odd spaces: Markdown treats none of them as a line end, so they are spaces here too. */
 const oddSpaces = /[\v\f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/gu;
 
+const plainText = /^[\t -~]*$/u;
+
 export interface CleanBody {
   lines: string[];
   /** 1-based lines that held characters nobody can see. They are removed. */
@@ -25,6 +27,7 @@ export function cleanBody(body: string): CleanBody {
     .replace(/^\ufeff/u, '')
     .split(/\r\n|\r|\n/u)
     .map((line, index) => {
+      if (plainText.test(line)) return line;
       const visible = line.replace(oddSpaces, ' ').replace(invisible, '');
       if (visible.length !== line.length) tainted.add(index + 1);
       return visible;
@@ -34,6 +37,7 @@ export function cleanBody(body: string): CleanBody {
 
 /** Joiners have no business in a path, name or command: whether one is there, and the text without them. */
 export function withoutJoiners(text: string): { text: string; changed: boolean } {
+  if (plainText.test(text)) return { text, changed: false };
   const plain = text.replace(joiners, '');
   return { text: plain, changed: plain.length !== text.length };
 }
@@ -64,8 +68,14 @@ export function plainLabel(text: string): string {
 
 /** A plain label with look-alike letters replaced by the letters they look like. */
 export function foldLookAlikes(label: string): string {
+  if (plainText.test(label)) return label;
   const decomposed = label.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
   return Array.from(decomposed, (letter) => lookAlikes.get(letter) ?? letter).join('');
+}
+
+/** Runs of spaces inside a text as one space; what indents it stays. */
+export function singleSpaced(text: string): string {
+  return text.includes('  ') || text.includes('\t') ? text.replace(/(?<=\S)[ \t]+/gu, ' ') : text;
 }
 
 /** Free text as kept: no space at line ends, no runs of spaces or empty lines, except inside code fences. */
@@ -73,7 +83,7 @@ export function tidyProse(lines: readonly { text: string; verbatim: boolean }[])
   const kept: string[] = [];
   let blankBefore = true;
   for (const { text, verbatim } of lines) {
-    const tidy = verbatim ? text : text.replace(/(?<=\S)[ \t]+/gu, ' ').trimEnd();
+    const tidy = verbatim ? text : singleSpaced(text).trimEnd();
     if (!verbatim && tidy === '') {
       if (!blankBefore) kept.push('');
       blankBefore = true;

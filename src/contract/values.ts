@@ -2,7 +2,7 @@ import type { Line } from './blocks.ts';
 import type { ToolGrant } from './contract.ts';
 import type { Field } from './fields.ts';
 import { globProblem, plainGlob } from './glob.ts';
-import { saysNothing } from './prose.ts';
+import { isTagLine, saysNothing } from './prose.ts';
 import { withoutJoiners } from './text.ts';
 
 /** Something in a value that could not be understood. */
@@ -22,25 +22,37 @@ export interface Items<Value> {
 interface Item {
   text: string;
   line: number;
+  /** Written in backticks or quotes: spaces are part of it. */
+  quoted: boolean;
 }
 
 /** The items of a list: one a line or comma-separated, without markers, backticks and placeholders. */
-function readItems(lines: readonly Line[], splitsAtCommas: boolean): Item[] {
+function readItems(lines: readonly Line[], keepsNone = false): Item[] {
   const items: Item[] = [];
   for (const line of lines) {
     if (line.kind === 'blank' || line.kind === 'rule' || line.kind === 'fence') continue;
-    if (line.kind === 'html' && /^(?:<[^<>]*>\s*)+$/u.test(line.text)) continue;
-    const text = line.text.trim().replace(/^(?:[-*+]\s+)?(?:\[[ xX]\]\s+)?/u, '');
-    for (const part of splitsAtCommas ? splitAtCommas(text) : [text]) {
-      const value = unquote(part.trim());
-      if (value !== '' && !saysNothing(value)) items.push({ text: value, line: line.number });
+    if (isTagLine(line)) continue;
+    const text = /^\s*[-*+[]/u.test(line.text)
+      ? line.text.replace(/^\s*(?:[-*+]\s+)?(?:\[[ xX]\]\s+)?/u, '')
+      : line.text;
+    for (const part of splitAtCommas(text)) {
+      const written = part.trim();
+      const value = unquote(written);
+      if (value === '' || (saysNothing(value) && !(keepsNone && saysNone(value)))) continue;
+      items.push({ text: value, line: line.number, quoted: value !== written });
     }
   }
   return items;
 }
 
+/** Whether a value is the word for none, and not just an empty or unfilled one. */
+export function saysNone(text: string): boolean {
+  return /^[\s*_`]*(?:none|nothing)[\s*_`.]*$/iu.test(text);
+}
+
 /** Commas part items, but not those inside backticks, quotes, braces, brackets or parentheses. */
 export function splitAtCommas(text: string): string[] {
+  if (!text.includes(',')) return [text];
   const parts: string[] = [];
   let depth = 0;
   let quote = '';
@@ -72,12 +84,12 @@ function unquote(text: string): string {
 function readEach<Value>(
   items: readonly Item[],
   message: (item: string) => string,
-  read: (item: string) => Value | null,
+  read: (item: string, quoted: boolean) => Value | null,
 ): Items<Value> {
   const result: Items<Value> = { values: [], misread: [] };
   for (const item of items) {
     const joined = withoutJoiners(item.text);
-    const value = joined.changed ? null : read(item.text);
+    const value = joined.changed ? null : read(item.text, item.quoted);
     if (value !== null) result.values.push(value);
     else {
       const why = joined.changed ? 'It holds characters that cannot be seen: write it anew.' : message(item.text);
@@ -89,36 +101,38 @@ function readEach<Value>(
 
 /** Paths, globs, `#123` and addresses. Prior decisions may be words as well: they are kept, and said not to be references. */
 export function readReferences(lines: readonly Line[], field: Field): Items<string> {
-  const items = readItems(lines, true);
+  const items = readItems(lines);
   const result = readEach(items, () => 'Expected paths, globs, `#123` or addresses.', readReference);
   if (field.key !== 'decisions') return result;
-  return { values: items.map(({ text }) => readReference(text) ?? text), misread: result.misread };
+  return { values: items.map(({ text }) => readReference(text, true) ?? text), misread: result.misread };
 }
 
-function readReference(item: string): string | null {
+function readReference(item: string, quoted: boolean): string | null {
   const target = /^\[[^\]]*\]\(([^()\s]+)\)$/u.exec(item)?.[1] ?? item;
   if (/^(?:[\w.-]+\/[\w.-]+)?#\d+$|^GH-\d+$/u.test(target) || /^https?:\/\/\S+$/iu.test(target)) return target;
-  return looksLikePath(target) ? target : null;
+  return looksLikePath(target, quoted) ? target : null;
 }
 
 export function readGlobs(lines: readonly Line[]): Items<string> {
   return readEach(
     readItems(lines, true),
     (item) => `Expected a path or glob inside the repository; this one ${globProblem(item) ?? 'reads like words'}.`,
-    (item) => (looksLikePath(item) ? plainGlob(item) : null),
+    (item, quoted) => (looksLikePath(item, quoted) && !saysNone(item) ? plainGlob(item) : null),
   );
 }
 
-function looksLikePath(item: string): boolean {
+/** Words are no path. One with spaces has to be short and have a slash, dot or star, or stand in backticks. */
+function looksLikePath(item: string, quoted: boolean): boolean {
   if (globProblem(item) !== null || /[<>|"]|:\s|\s\(|:\/\//u.test(item)) return false;
-  return !/\s/u.test(item) || (/[/.*]/u.test(item) && item.split(/\s+/u).length <= 4);
+  return quoted || !/\s/u.test(item) || (/[/.*]/u.test(item) && item.split(/\s+/u).length <= 4);
 }
 
 export function readCommands(lines: readonly Line[]): Items<string> {
   return readEach(
     readItems(lines, true),
-    () => 'Expected a command or a pattern such as `npm test *`, at most 300 characters.',
-    (item) => (item.length <= 300 ? item : null),
+    () =>
+      'Expected commands or patterns such as `npm test *`, each at most 300 characters; empty for what the repository file says.',
+    (item) => (item.length <= 300 && !saysNone(item) ? item : null),
   );
 }
 
@@ -133,7 +147,7 @@ const accessWords: Readonly<Record<string, ToolGrant['access']>> = {
   'read-write': 'mutating',
 };
 
-/** `name`, `name (read-only)`, `name (mutating)`. */
+/** `name`, `name (read-only)`, `name (mutating)`. The word `none` is kept as a name: it asks for none, where nothing would leave it to the policy. */
 export function readGrants(lines: readonly Line[]): Items<ToolGrant> {
   return readEach(
     readItems(lines, true),
@@ -143,7 +157,7 @@ export function readGrants(lines: readonly Line[]): Items<ToolGrant> {
       const access = match?.[2] ?? match?.[3];
       const name = match?.[1]?.replace(/:$/u, '') ?? '';
       if (name === '') return null;
-      if (access === undefined) return { name, access: 'unstated' };
+      if (access === undefined) return { name: saysNone(name) ? 'none' : name, access: 'unstated' };
       const known = Object.hasOwn(accessWords, access.trim().toLowerCase())
         ? accessWords[access.trim().toLowerCase()]
         : undefined;
@@ -154,7 +168,7 @@ export function readGrants(lines: readonly Line[]): Items<ToolGrant> {
 
 export function readNames(lines: readonly Line[]): Items<string> {
   return readEach(
-    readItems(lines, true),
+    readItems(lines),
     () => 'Expected names of tools, separated by commas.',
     (item) => (/^[\w@./:*+-]{1,80}(?: [\w@./:=*+-]{1,80}){0,8}$/u.test(item) ? item : null),
   );
@@ -175,7 +189,7 @@ export function readHost(text: string): string | null {
 }
 
 export function readHosts(lines: readonly Line[]): Items<string> {
-  const items = readItems(lines, true).filter(
+  const items = readItems(lines).filter(
     ({ text }) => !/^(?:no|none needed|not needed|no network|no access)\.?$/iu.test(text),
   );
   return readEach(
@@ -186,9 +200,7 @@ export function readHosts(lines: readonly Line[]): Items<string> {
 }
 
 export function readSecrets(lines: readonly Line[]): Items<string> {
-  const items = readItems(lines, true).filter(
-    ({ text }) => !/^(?:no|none needed|not needed|no secrets)\.?$/iu.test(text),
-  );
+  const items = readItems(lines).filter(({ text }) => !/^(?:no|none needed|not needed|no secrets)\.?$/iu.test(text));
   const result = readEach(
     items,
     () => 'Expected the names of secrets, never their values.',
@@ -213,9 +225,7 @@ export function readCheck(lines: readonly Line[]): CheckValue | Misread | null {
   const texts = kept.map(({ text, kind }) =>
     kind === 'code' ? text.trimEnd() : text.trim().replace(/^\[[ xX]\]\s+/u, ''),
   );
-  const loose = lines.filter(
-    ({ kind, text }) => (kind === 'text' && fenced) || (kind === 'html' && !/^(?:<[^<>]*>\s*)+$/u.test(text)),
-  );
+  const loose = lines.filter((line) => (line.kind === 'text' && fenced) || (line.kind === 'html' && !isTagLine(line)));
   const written = texts.filter((text) => text.trim() !== '' && !saysNothing(text));
   const skip = written.length === 1 ? /^skip\b\s*(?:[:：–—-]\s*)?(.*)$/isu.exec(unquote(written[0] ?? '')) : null;
   const line = (loose[0] ?? kept.find(({ text }) => text.trim() !== '') ?? lines[0])?.number ?? 0;
