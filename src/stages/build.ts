@@ -107,7 +107,12 @@ export async function build(
 }
 
 async function takePatch(attempt: Attempt, sandbox: Sandbox, { git }: Pick<Doors, 'git'>): Promise<PatchResult> {
-  const changes = await sandbox.changes({ maxFiles: maxChangedPaths, maxFileBytes, maxTotalBytes });
+  const changes = await sandbox.changes({
+    maxFiles: maxChangedPaths,
+    maxFileBytes,
+    maxTotalBytes,
+    ignored: (paths) => git.ignored(attempt.repository, attempt.base.commit, paths),
+  });
   return git.writePatch(attempt.repository, attempt.base.commit, changes, {
     maxFiles: Math.max(500, attempt.walls.limits.files * 10),
     maxFileBytes,
