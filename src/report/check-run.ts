@@ -1,5 +1,5 @@
 import type { Verdict } from '../verification/verdict.ts';
-import { checkTable, findingsList, outputs, skippedList } from './check-table.ts';
+import { checkTable, findingsList, mostOutputs, outputs, skippedList } from './check-table.ts';
 import { code, link } from './escape.ts';
 import type { CheckRunInput, CheckRunReport } from './facts.ts';
 import { type Block, fixed, joinWithin } from './join-within.ts';
@@ -68,7 +68,7 @@ function fullOutputs(verdict: Verdict): Block[] {
     ...shown.filter((check) => check.state === 'passed'),
   ];
   if (ordered.length === 0) return [fixed('No check ran.')];
-  return ordered.map((check) => ({
+  return ordered.slice(0, mostOutputs).map((check) => ({
     importance: check.state === 'passed' ? 10 : 20,
     variants: [60_000, 16_000, 4000, 1200].map((maxChars) => outputs(check, maxChars)).concat(''),
   }));

@@ -56,10 +56,14 @@ function findingLine(finding: Finding): string {
   return `${code(finding.name)}: ${inert(finding.message, { maxChars: 600 })}${where}${waived}`;
 }
 
+/** Nobody unfolds more. */
+export const mostOutputs = 40;
+
 /** Outputs of what did not pass, each folded and each at several lengths. */
 export function outputBlocks(verdict: Verdict, longestChars: number, importance: number): Block[] {
   return checksInOrder(verdict)
     .filter((check) => check.state !== 'passed')
+    .slice(0, mostOutputs)
     .map((check) => ({
       importance,
       variants: [longestChars, 4000, 1200]

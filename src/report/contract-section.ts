@@ -15,9 +15,9 @@ export function contractBlocks(contract: Contract | null, revision: string | nul
 function contractBody(contract: Contract, items: number, maxChars: number): string {
   const text = (value: string) => inert(value, { maxChars }) || '–';
   const words = (values: readonly string[]) => values.map(text);
-  const codes = (values: readonly string[]) => values.map((value) => code(value, 'text', maxChars));
+  const codes = (values: readonly string[]) => values.map((value) => code(value, 'text', maxChars) || '–');
   const tools = (grants: readonly ToolGrant[]) =>
-    grants.map((grant) => `${code(grant.name, 'text', 80)} (${grant.access})`);
+    grants.map((grant) => `${code(grant.name, 'text', 80) || '–'} (${grant.access})`);
   const limits = Object.entries(contract.stop.limits).map(([name, value]) => `max ${name}: ${value}`);
   const fields: [string, string[]][] = [
     ['Goal', [text(contract.goal)]],

@@ -1,4 +1,4 @@
-import { cutEnd, cutMiddle, visibleText } from './visible-text.ts';
+import { cutEnd, cutMiddle, visibleStart, visibleText } from './visible-text.ts';
 
 /** Where inline text will stand: in running text, or in a table's cell, where a pipe ends the cell even inside code. */
 export type Place = 'text' | 'cell';
@@ -25,7 +25,8 @@ const lineStart = /^(?:([#>=:+-])|(\d{1,9})([.)]))/;
  */
 export function inert(text: string, options: { maxChars?: number; place?: Place } = {}): string {
   const place = options.place ?? 'text';
-  const line = cutEnd(visibleText(text).replace(/\s+/g, ' ').trim(), options.maxChars ?? inlineLimit);
+  const maxChars = options.maxChars ?? inlineLimit;
+  const line = cutEnd(visibleStart(text, maxChars).replace(/\s+/g, ' ').trim(), maxChars);
   const rendered = codeParts(line)
     .map((part) => (part.code ? code(part.text, place) : words(part.text, place)))
     .reduce(joinSpans, '');
@@ -41,7 +42,7 @@ export function cell(text: string, maxChars = 200): string {
 
 /** Untrusted text of several lines as a quotation of inert lines. */
 export function quote(text: string, maxChars = 2000): string {
-  const lines = cutEnd(visibleText(text).trim(), maxChars).split('\n');
+  const lines = cutEnd(visibleStart(text, maxChars).trim(), maxChars).split('\n');
   return lines
     .map((line) => inert(line, { maxChars }))
     .map((line, index) => (line === '' ? '>' : `> ${line}${index < lines.length - 1 ? '\\' : ''}`))
@@ -51,7 +52,7 @@ export function quote(text: string, maxChars = 2000): string {
 
 /** Untrusted text as a code span of one line, longer fence than any run of backticks inside. */
 export function code(text: string, place: Place = 'text', maxChars = 400): string {
-  const visible = cutEnd(visibleText(text).replace(/\s+/g, ' ').trim(), maxChars);
+  const visible = cutEnd(visibleStart(text, maxChars).replace(/\s+/g, ' ').trim(), maxChars);
   if (visible === '') return '';
   const content = place === 'cell' ? visible.replace(/\\+(?=\|)/g, '$& ').replaceAll('|', '\\|') : visible;
   const fence = '`'.repeat(longestRun(content, '`') + 1);
@@ -61,7 +62,8 @@ export function code(text: string, place: Place = 'text', maxChars = 400): strin
 
 /** Untrusted text as a fenced block, cut in the middle, with a fence longer than any run of backticks inside. */
 export function fenced(text: string, maxChars = 4000): string {
-  const content = cutMiddle(visibleText(text).replace(/^\n+|\s+$/g, ''), maxChars);
+  const near = text.length > maxChars * 8 ? `${text.slice(0, maxChars * 2)}${text.slice(-maxChars * 6)}` : text;
+  const content = cutMiddle(visibleText(near).replace(/^\n+|\s+$/g, ''), maxChars);
   const fence = '`'.repeat(Math.max(3, longestRun(content, '`') + 1));
   return `${fence}text\n${content}\n${fence}`;
 }
@@ -71,7 +73,7 @@ export function fenced(text: string, maxChars = 4000): string {
  * out of mentions, references, closing keywords, addresses and the marks by which CI is told to skip a commit.
  */
 export function plain(text: string, maxChars = 200): string {
-  const line = visibleText(text)
+  const line = visibleStart(text, maxChars)
     .replace(/\s+/g, ' ')
     .replace(/@(?=\S)/g, '@ ')
     .replace(/#(?=\d)/g, '# ')
@@ -97,7 +99,7 @@ export function link(label: string, url: string): string {
 function htmlText(text: string): string {
   return visibleText(text)
     .replace(/\s+/g, ' ')
-    .replace(/[&<>"'`*_[\]\\~|$@#:]/g, (character) => `&#${character.charCodeAt(0)};`)
+    .replace(/[&<>"'`*_[\]\\~|$@#]|:(?! )/g, (character) => `&#${character.charCodeAt(0)};`)
     .replace(/&#(64|35);(?=[\p{L}\p{N}])/gu, '&#$1;<wbr>');
 }
 

@@ -44,10 +44,10 @@ export function tableVariants(header: readonly string[], rows: readonly (readonl
   });
 }
 
-/** A list of finished lines, in variants of fewer items that say how many are not shown. */
+/** A list of finished lines, in variants of fewer items that say how many are not shown. An empty item would make a heading of the line before. */
 export function listVariants(items: readonly string[]): string[] {
   return shorterLists(items.length).map((count) => {
-    const shown = items.slice(0, count).map((item) => `- ${item}`);
+    const shown = items.slice(0, count).map((item) => `- ${item === '' ? '–' : item}`);
     return [...shown, ...(count < items.length ? [`- ${items.length - count} more not shown here.`] : [])].join('\n');
   });
 }

@@ -61,7 +61,7 @@ function criteriaBlocks(verdict: Verdict): Block[] {
     cell(criterion.text, 500),
     evidenceCell(criterion),
   ]);
-  const blocks: Block[] = [{ importance: 90, variants: tableVariants(['', 'Criterion', 'Evidence'], rows) }];
+  const blocks: Block[] = [{ importance: 90, variants: tableVariants(['ID', 'Criterion', 'Evidence'], rows) }];
   if (verdict.tests.length > 0) {
     const tests = verdict.tests.map((test) => [code(test.path, 'cell', 160), testCell(test)]);
     blocks.push(

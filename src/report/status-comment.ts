@@ -73,7 +73,7 @@ function problems(input: StatusInput): Block[] {
     const text =
       problem.text === null || problem.text.trim() === '' ? '' : ` Found: ${code(problem.text, 'text', 160)}.`;
     const weight = problem.blocking ? '' : ' _Not blocking._';
-    return `**${inert(problem.field, { maxChars: 80 })}**${line}: ${inert(problem.message, { maxChars: 400 })}${text} For example: ${code(problem.example, 'text', 200)}.${weight}`;
+    return `**${inert(problem.field, { maxChars: 80 }) || 'A field'}**${line}: ${inert(problem.message, { maxChars: 400 })}${text} For example: ${code(problem.example, 'text', 200)}.${weight}`;
   });
   const refused = input.refusals.map(
     (refusal) =>
@@ -157,7 +157,7 @@ function planBlocks(plan: PlanFacts | null): Block[] {
       ...lists
         .filter(([, entries]) => entries.length > 0)
         .map(([title, entries]) => {
-          const shown = entries.slice(0, items).map((entry) => `- ${inert(entry, { maxChars: 300 })}`);
+          const shown = entries.slice(0, items).map((entry) => `- ${inert(entry, { maxChars: 300 }) || '–'}`);
           const more = entries.length > items ? [`- ${entries.length - items} more not shown here.`] : [];
           return `**${title}**\n\n${[...shown, ...more].join('\n')}`;
         }),

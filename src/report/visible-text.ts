@@ -22,6 +22,11 @@ export function visibleText(text: string): string {
     .replace(markPile, '$1');
 }
 
+/** The same of a text of which no more than `maxChars` will be shown: the rest of a long one is not even looked at. */
+export function visibleStart(text: string, maxChars: number): string {
+  return visibleText(text.length > maxChars * 4 + 200 ? text.slice(0, maxChars * 4 + 200) : text);
+}
+
 /** At most `maxChars`, never half a surrogate pair, with an ellipsis where something was cut. */
 export function cutEnd(text: string, maxChars: number): string {
   if (text.length <= maxChars) return text;

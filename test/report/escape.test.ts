@@ -1,119 +1,9 @@
 import fc from 'fast-check';
-import { fromMarkdown } from 'mdast-util-from-markdown';
-import { gfmFromMarkdown } from 'mdast-util-gfm';
-import { gfm } from 'micromark-extension-gfm';
 import { describe, expect, it } from 'vitest';
-import { cell, code, fenced, folded, inert, link, quote } from '../../src/report/escape.ts';
+import { cell, code, fenced, folded, inert, link, plain, quote } from '../../src/report/escape.ts';
+import { hostileText as hostile } from './hostile-text.ts';
+import { kinds, liveText, parse } from './markdown.ts';
 
-interface Node {
-  type: string;
-  value?: string;
-  children?: Node[];
-}
-
-function parse(markdown: string): Node {
-  return fromMarkdown(markdown, { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] }) as Node;
-}
-
-function nodes(node: Node): Node[] {
-  return [node, ...(node.children ?? []).flatMap(nodes)];
-}
-
-function kinds(markdown: string): string[] {
-  return [...new Set(nodes(parse(markdown)).map((node) => node.type))].sort();
-}
-
-/** What GitHub makes live in plain text after Markdown is rendered. */
-const live = /@[a-z0-9]|#\d|\bgh-\d|:\/\/|\bwww\./i;
-
-function liveText(markdown: string): string[] {
-  return nodes(parse(markdown))
-    .filter((node) => node.type === 'text' && live.test(node.value ?? ''))
-    .map((node) => node.value ?? '');
-}
-
-const nasty = fc.constantFrom(
-  ...[
-    '# x',
-    '## What changed',
-    '> q',
-    '- a',
-    '1. a',
-    '---',
-    '===',
-    '|',
-    '|-|-|',
-    ':-',
-    '<!-- x -->',
-    '<details>',
-    '</details>',
-    '<img src=x>',
-  ],
-  ...[
-    '![a](http://b.c/d.png)',
-    '[text](http://evil)',
-    '[x][y]',
-    '[y]: http://z',
-    '[^1]',
-    '[^1]: note',
-    '<http://a.b>',
-    'http://a.b',
-    'www.a.b',
-  ],
-  ...[
-    'a@b.cc',
-    '@octocat',
-    '@acme/core',
-    'fixes #1',
-    'Closes acme/x#2',
-    'GH-3',
-    'https://github.com/a/b/issues/1',
-    '0123456789abcdef0123',
-  ],
-  ...[
-    '`',
-    '``',
-    '```',
-    '~~~',
-    '````js',
-    '*a*',
-    '**b**',
-    '_c_',
-    '__d__',
-    '~~e~~',
-    '$x$',
-    '$$',
-    '&lt;',
-    '&#64;',
-    '\\',
-    '\\|',
-    '\\`',
-  ],
-  ...[
-    '\n',
-    '\r\n',
-    '\r',
-    '\t',
-    ' ',
-    '    ',
-    '\u202e',
-    '\u200b',
-    '\u2066',
-    '\u{e0041}',
-    '\u2028',
-    '\u00a0',
-    '\u001b[31m',
-    '\u0000',
-    ':octocat:',
-    '- [ ] x',
-  ],
-);
-const hostile = fc
-  .array(
-    fc.oneof({ weight: 3, arbitrary: nasty }, { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 6 }) }),
-    { maxLength: 12 },
-  )
-  .map((parts) => parts.join(''));
 const runs = { numRuns: 300 };
 
 describe('escaping', () => {
@@ -213,6 +103,18 @@ describe('escaping', () => {
     expect(link('Run', 'https://mill.example.org/runs/a1?x=1')).toBe('[Run](<https://mill.example.org/runs/a1?x=1>)');
     expect(link('Run', 'javascript:alert(1)')).toBe('`javascript:alert(1)`');
     expect(link('Run', 'https://x/a>b')).toBe('`https://x/a>b`');
+  });
+
+  it('takes the life out of titles and commit messages, where nothing can be escaped', () => {
+    fc.assert(
+      fc.property(hostile, (text) => {
+        const line = plain(text);
+
+        expect(line).not.toMatch(/@\S|#\d|:\/\/|\bgh-\d|[\n\r]|\[skip ci\]/i);
+      }),
+      runs,
+    );
+    expect(plain('Do it [skip ci] @ada fixes #3')).toBe('Do it (skip ci) @ ada fixes # 3');
   });
 
   it('cuts long text without splitting a character', () => {
