@@ -14,6 +14,7 @@ import { createGitHub } from './github/octokit-github.ts';
 import { createOpenAiModel } from './model/openai-model.ts';
 import { parseDockerHost } from './sandbox/docker-client.ts';
 import { createDockerEngine } from './sandbox/docker-sandbox.ts';
+import { createEgressWall } from './sandbox/egress-wall.ts';
 import type { EngineStatus, SandboxEngine } from './sandbox/sandbox.ts';
 import { type Settings, SettingsError } from './settings.ts';
 
@@ -89,6 +90,7 @@ export function openSandboxEngine(settings: Settings, log: Logger): SandboxEngin
     instance: instanceOf(settings),
     clock: systemClock,
     log,
+    egress: createEgressWall({ clock: systemClock, log }),
   });
   let kept: { status: Promise<EngineStatus>; untilMs: number } | null = null;
   return {

@@ -109,7 +109,9 @@ function blockList(ranges: readonly string[]): BlockList {
   return list;
 }
 
-const familyOf = (address: string) => (address.includes(':') ? 'ipv6' : 'ipv4');
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return address.includes(':') ? 'ipv6' : 'ipv4';
+}
 
 function addressesOfThisMachine(): string[] {
   return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address));

@@ -26,7 +26,7 @@ export interface OpenEgress {
   /** Proxy variables for the container's processes. */
   env: Readonly<Record<string, string>>;
   blocked(): readonly BlockedAttempt[];
-  /** Opens the way again for a container that was started anew: its loopback is another one. */
+  /** Opens the way again for a container that was started anew: its loopback is another one. Errors as of `open`. */
   renew(): Promise<void>;
   /** May be called twice. */
   close(): Promise<void>;
