@@ -62,6 +62,7 @@ async function install(ref: RepositoryRef, doors: OnboardingDoors): Promise<Inst
   const paths = new Set((await git.list(key, base)).map(({ path }) => path));
   const missing = [formPath, policyPath].filter((path) => !paths.has(path));
   if (missing.length === 0) return 'there already';
+  if (['.github', '.github/ISSUE_TEMPLATE'].some((folder) => paths.has(folder))) return 'not writable';
   const found = await detect(await repositoryFiles(git, key, base));
   const texts: Record<string, string> = { [formPath]: issueForm, [policyPath]: policyFile(found) };
   const tree = await treeWith(
@@ -82,7 +83,7 @@ async function install(ref: RepositoryRef, doors: OnboardingDoors): Promise<Inst
   return 'opened';
 }
 
-/** Null where the files cannot be: `.github` is a file or a link there, or ignored. */
+/** Null where the files cannot be: ignored, or a name that differs in letter case only is taken. */
 async function treeWith(
   files: readonly { path: string; text: string }[],
   { key, base }: { key: string; base: string },

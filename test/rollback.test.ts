@@ -157,7 +157,7 @@ describe('a rollback', () => {
   });
 
   test('takes back commits that were pushed to the base branch as they were', async () => {
-    const changes = [{ 'src/price.js': 'one\nTWO\nthree\n' }, { 'src/new.js': 'new\n' }];
+    const changes: Change[] = [{ 'src/price.js': 'one\nTWO\nthree\n' }, { 'src/new.js': 'new\n' }];
     const run = await doneRun(changes, 'Raise prices', pushBranchToMain);
 
     const result = await openRollback(run, doors);

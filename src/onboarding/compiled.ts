@@ -22,7 +22,7 @@ export const detectGo: Detector = async (files) => {
       { kind: 'build', command: 'go build ./...', from: 'go.mod' },
     ]),
     lockFiles: ['go.sum'].filter(files.has),
-    lacks: 'Go',
+    lacks: config === undefined ? 'Go' : 'Go and golangci-lint',
   };
 };
 
@@ -70,7 +70,7 @@ export const detectMaven: Detector = async (files) => {
       check('build', '-DskipTests package', 'pom.xml'),
     ]),
     lockFiles: [],
-    lacks: 'a Java development kit',
+    lacks: 'Java',
   };
 };
 
@@ -98,7 +98,7 @@ export const detectGradle: Detector = async (files) => {
       check('build', 'assemble', script),
     ]),
     lockFiles: ['gradle.lockfile'].filter(files.has),
-    lacks: 'a Java development kit',
+    lacks: 'Java',
   };
 };
 

@@ -26,7 +26,7 @@ function header({ toolchains }: Detected): string {
     '# Only the file on the default branch counts, and no agent may change it. Unknown keys are errors, named with their line.',
     named.length === 0
       ? '# Nothing was found that tells how this repository is built and tested: fill in `checks` at least.'
-      : `# Filled in from what was found: ${named.join(', ')}. Correct what is wrong; commented lines show the defaults.`,
+      : `# Filled in from what was found: ${named.join(', ')}. Correct what is wrong; commented lines show defaults and examples.`,
   ].join('\n');
 }
 
@@ -64,14 +64,15 @@ function files({ allow, companions }: Detected): string {
   if (allow.length === 0)
     about.push('# No folder of sources was found: without `allow`, every issue has to name its allowed files.');
   const lines = [
-    allow.length === 0 ? '#   allow: ["src/**", "test/**"]' : `  allow: ${list(allow)}`,
-    '#   deny: ["src/generated/**"]',
+    allow.length === 0 ? '# allow: ["src/**", "test/**"]' : `allow: ${list(allow)}`,
+    '# deny: ["src/generated/**"]',
     companions.length === 0
-      ? '#   companions: lock files and recorded snapshots may change along with allowed files'
-      : `  companions: ${list(companions)} # may change along with allowed files`,
+      ? '# companions: without a list, lock files and recorded snapshots may change along with allowed files'
+      : `companions: ${list(companions)} # may change along with allowed files`,
   ];
   const isEmpty = lines.every((line) => line.startsWith('#'));
-  return [...about, isEmpty ? '# files:' : 'files:', ...lines].join('\n');
+  const shown = lines.map((line) => (isEmpty ? line.replace('# ', '#   ') : `  ${line}`));
+  return [...about, isEmpty ? '# files:' : 'files:', ...shown].join('\n');
 }
 
 function checks({ checks }: Detected): string {

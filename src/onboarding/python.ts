@@ -1,80 +1,98 @@
+import { type PythonInstaller, pythonSetup } from './python-setup.ts';
 import type { RepositoryFiles } from './repository-files.ts';
-import { type Detector, type FoundSetup, firstOfEachKind, names } from './toolchain.ts';
+import { type Detector, type FoundCheck, firstOfEachKind, names } from './toolchain.ts';
 
-const manifests = ['pyproject.toml', 'setup.py', 'setup.cfg', 'Pipfile', 'requirements.txt', 'tox.ini'];
-const indexHosts = ['pypi.org:443', 'files.pythonhosted.org:443'];
+const manifests = ['pyproject.toml', 'setup.py', 'setup.cfg', 'Pipfile', 'tox.ini'];
+const requirementList = /^(?:requirements\/)?[\w.-]*requirements[\w.-]*\.txt$|^requirements\/[\w.-]+\.txt$/;
+const testFile = /(?:^|\/)(?:test_[^/]*|[^/]*_test|conftest)\.py$/;
 
-type Installer = 'uv' | 'poetry' | 'pipenv' | 'pip' | 'none';
+/** What a Python repository says about itself. */
+interface PythonFacts {
+  files: RepositoryFiles;
+  pyproject: string;
+  /** Lists of requirements. */
+  requirements: readonly string[];
+  /** Lines of manifests that may name packages: without the headers of sections, which name tools as well. */
+  packages: string;
+  /** Names of sections, and what runs before a commit. */
+  configuration: string;
+  installer: PythonInstaller;
+}
 
-/** Prints what pyproject.toml asks for, groups of tools included; the project itself is not there to be installed. */
-const listDependencies = [
-  'import tomllib',
-  "p = tomllib.load(open('pyproject.toml', 'rb'))",
-  "o = p.get('project', {})",
-  "g = [o.get('dependencies', []), *o.get('optional-dependencies', {}).values(), *p.get('dependency-groups', {}).values()]",
-  'print(*[d for l in g for d in l if isinstance(d, str)], sep=chr(10))',
-].join('; ');
+/** Tools by kind, the best first. Their package bears the same name. */
+const tools: readonly { name: string; kind: string; command: string; files?: readonly string[]; section?: string }[] = [
+  { name: 'black', kind: 'format', command: 'black --check .' },
+  { name: 'ruff', kind: 'format', command: 'ruff format --check .', section: 'ruff.format' },
+  { name: 'ruff', kind: 'lint', command: 'ruff check .', files: ['ruff.toml', '.ruff.toml'] },
+  { name: 'flake8', kind: 'lint', command: 'flake8', files: ['.flake8'] },
+  { name: 'pylint', kind: 'lint', command: 'pylint .', files: ['.pylintrc', 'pylintrc'] },
+  { name: 'mypy', kind: 'types', command: 'mypy', files: ['mypy.ini', '.mypy.ini'] },
+  { name: 'pyright', kind: 'types', command: 'pyright', files: ['pyrightconfig.json'] },
+];
 
-/** Python: pip, uv, poetry or pipenv; pytest, ruff, black, flake8, mypy and pyright. */
+const runners: Readonly<Record<PythonInstaller, { module: string; program: string }>> = {
+  uv: { module: 'uv run --no-sync python -m ', program: 'uv run --no-sync ' },
+  poetry: { module: 'poetry run python -m ', program: 'poetry run ' },
+  pipenv: { module: 'pipenv run python -m ', program: 'pipenv run ' },
+  pip: { module: '.venv/bin/python -m ', program: '.venv/bin/python -m ' },
+  none: { module: 'python3 -m ', program: 'python3 -m ' },
+};
+
+/** Python: pip, uv, poetry or pipenv; pytest, ruff, black, flake8, pylint, mypy and pyright. */
 export const detectPython: Detector = async (files) => {
-  const present = manifests.filter((path) => files.has(path));
-  const requirements = files.paths.filter((path) =>
-    /^(?:requirements\/)?[\w.-]*requirements[\w.-]*\.txt$|^requirements\/[\w.-]+\.txt$/.test(path),
-  );
-  const tests = files.paths.filter((path) => /(?:^|\/)(?:test_[^/]*|[^/]*_test|conftest)\.py$/.test(path));
-  if (present.length === 0 && requirements.length === 0 && !files.paths.some((path) => /^[^/]+\.py$/.test(path)))
-    return null;
-  const pyproject = await files.text('pyproject.toml');
-  const others = await Promise.all([...present, ...requirements].map((path) => files.text(path)));
-  const all = `${others.join('\n')}\n${await files.text('.pre-commit-config.yaml')}`;
-  const table = (name: string) => pyproject.split('\n').some((line) => line.trim().startsWith(`[tool.${name}`));
-  const uses = (name: string) => table(name) || names(all, name);
-
-  const installer = installerOf(files, pyproject, requirements, all);
-  const run = {
-    uv: 'uv run --no-sync ',
-    poetry: 'poetry run ',
-    pipenv: 'pipenv run ',
-    pip: '.venv/bin/python -m ',
-    none: 'python3 -m ',
-  }[installer];
-  const check = (kind: string, command: string, from: string) => ({ kind, command: run + command, from });
-  const usesRuff = uses('ruff') || files.has('ruff.toml') || files.has('.ruff.toml');
-  const usesPytest = uses('pytest') || files.has('pytest.ini') || tests.length > 0;
+  const facts = await readFacts(files);
+  if (facts === null) return null;
+  const found = firstOfEachKind(tools.filter((tool) => isUsed(tool, facts)).map((tool) => checkBy(tool, facts)));
+  const missing = found.map(({ from }) => from).filter((name) => !names(facts.packages, name));
+  // Environments of pip take what the repository's lists leave out; those of the others are what their lock file says.
+  const installer = facts.installer === 'none' && missing.length > 0 ? 'pip' : facts.installer;
+  const isOpen = installer === 'pip' || installer === 'none';
+  const usable = isOpen ? found : found.filter(({ from }) => !missing.includes(from));
+  const run = runners[installer];
   return {
     name: `Python (${installer === 'none' ? 'nothing to install' : installer})`,
     slug: 'python',
-    setup: setupOf(files, installer, requirements),
-    checks: firstOfEachKind([
-      uses('black') && check('format', 'black --check .', 'black'),
-      (table('ruff.format') || names(all, 'ruff-format')) && check('format', 'ruff format --check .', 'ruff'),
-      usesRuff && check('lint', 'ruff check .', 'ruff'),
-      (uses('flake8') || files.has('.flake8')) && check('lint', 'flake8', 'flake8'),
-      uses('pylint') && check('lint', 'pylint .', 'pylint'),
-      (uses('mypy') || files.has('mypy.ini')) &&
-        check('types', /^\s*(?:files|packages)\s*=/m.test(pyproject) ? 'mypy' : 'mypy .', 'mypy'),
-      (uses('pyright') || files.has('pyrightconfig.json')) && check('types', 'pyright', 'pyright'),
-      usesPytest && check('unit', 'pytest', tests[0] ?? 'pytest'),
-    ]),
+    setup: pythonSetup(files, installer, facts.requirements, isOpen ? [...new Set(missing)] : []),
+    checks: [
+      ...usable.map((check) => ({ ...check, command: run.program + check.command })),
+      ...unitTests(facts, installer),
+    ],
     lockFiles: ['uv.lock', 'poetry.lock', 'Pipfile.lock', 'pdm.lock'].filter((path) => files.has(path)),
-    lacks: installer === 'pip' || installer === 'none' ? null : installer,
+    lacks: isOpen ? null : installer,
   };
 };
 
+async function readFacts(files: RepositoryFiles): Promise<PythonFacts | null> {
+  const present = manifests.filter((path) => files.has(path));
+  const requirements = files.paths.filter((path) => requirementList.test(path));
+  const isPython = files.paths.some((path) => /^[^/]+\.py$/.test(path));
+  if (present.length === 0 && requirements.length === 0 && !isPython) return null;
+  const texts = await Promise.all([...present, ...requirements].map((path) => files.text(path)));
+  const lines = texts.join('\n').split('\n');
+  const isHeader = (line: string) => /^\s*\[.*\]\s*$/.test(line);
+  const packages = lines.filter((line) => !isHeader(line)).join('\n');
+  const pyproject = await files.text('pyproject.toml');
+  return {
+    files,
+    pyproject,
+    requirements,
+    packages,
+    configuration: `${lines.filter(isHeader).join('\n')}\n${await files.text('.pre-commit-config.yaml')}`,
+    installer: installerOf(files, { pyproject, requirements, packages }),
+  };
+}
+
 function installerOf(
   files: RepositoryFiles,
-  pyproject: string,
-  requirements: readonly string[],
-  all: string,
-): Installer {
+  { pyproject, requirements, packages }: Pick<PythonFacts, 'pyproject' | 'requirements' | 'packages'>,
+): PythonInstaller {
   if (files.has('uv.lock') || /^\[tool\.uv\]/m.test(pyproject)) return 'uv';
   if (files.has('poetry.lock') || /^\[tool\.poetry\]/m.test(pyproject)) return 'poetry';
   if (files.has('Pipfile')) return 'pipenv';
   const asks =
     /^\s*dependencies\s*=\s*\[\s*["']/m.test(linesOf(pyproject, ['project'])) ||
     /=\s*\[\s*["']/.test(linesOf(pyproject, ['project.optional-dependencies', 'dependency-groups']));
-  if (requirements.length > 0 || asks || /^\s*install_requires/m.test(all)) return 'pip';
-  return 'none';
+  return requirements.length > 0 || asks || /^\s*install_requires/m.test(packages) ? 'pip' : 'none';
 }
 
 /** The lines of some tables of a TOML text. */
@@ -83,56 +101,36 @@ function linesOf(toml: string, tables: readonly string[]): string {
   return toml
     .split('\n')
     .filter((line) => {
-      const header = /^\s*\[+([^\]]+)\]/.exec(line)?.[1]?.trim();
+      const header = /^\s*\[+([^\]]+)\]\s*$/.exec(line)?.[1]?.trim();
       if (header !== undefined) inside = tables.includes(header);
       return inside && header === undefined;
     })
     .join('\n');
 }
 
-function setupOf(files: RepositoryFiles, installer: Installer, requirements: readonly string[]): FoundSetup | null {
-  const there = (paths: readonly string[]) => paths.filter((path) => files.has(path));
-  const hosts = indexHosts;
-  switch (installer) {
-    case 'none':
-      return null;
-    case 'uv':
-      return {
-        command: `uv sync ${files.has('uv.lock') ? '--frozen ' : ''}--all-groups --no-install-project`,
-        hosts,
-        inputs: there(['pyproject.toml', 'uv.lock', '.python-version']),
-      };
-    case 'poetry':
-      return {
-        command: 'poetry install --no-interaction --no-root',
-        hosts,
-        inputs: there(['pyproject.toml', 'poetry.lock', 'poetry.toml']),
-      };
-    case 'pipenv':
-      return { command: 'pipenv install --dev', hosts, inputs: there(['Pipfile', 'Pipfile.lock']) };
-    case 'pip':
-      return pipSetup(files, requirements);
-  }
+function isUsed(tool: (typeof tools)[number], { files, packages, configuration }: PythonFacts): boolean {
+  if (tool.files?.some((path) => files.has(path))) return true;
+  if (tool.section !== undefined)
+    return (
+      configuration.includes(`[tool.${tool.section}]`) ||
+      configuration.includes(`id: ${tool.section.replace('.', '-')}`)
+    );
+  const section = new RegExp(`^\\s*\\[+(?:tool\\.)?${tool.name}[\\].:]|^\\s*-\\s*id:\\s*${tool.name}\\b`, 'm');
+  return names(packages, tool.name) || section.test(configuration);
 }
 
-/** Packages of the image stay visible: the default one has pytest. */
-function pipSetup(files: RepositoryFiles, requirements: readonly string[]): FoundSetup {
-  const venv = 'python3 -m venv --system-site-packages .venv';
-  if (requirements.length > 0) {
-    const lists = requirements.map((path) => `-r ${path}`).join(' ');
-    return { command: `${venv} && .venv/bin/pip install ${lists}`, hosts: indexHosts, inputs: requirements };
-  }
-  const list = `python3 -c "${listDependencies}" > /tmp/requirements.txt`;
-  if (files.has('pyproject.toml'))
-    return {
-      command: `${venv} && ${list} && .venv/bin/pip install -r /tmp/requirements.txt`,
-      hosts: indexHosts,
-      inputs: ['pyproject.toml'],
-      note: 'Installs what pyproject.toml asks for, not the project itself: it is run from its sources.',
-    };
-  return {
-    command: `${venv} && .venv/bin/pip install .`,
-    hosts: indexHosts,
-    inputs: ['setup.py', 'setup.cfg', '**/*.py'].filter((path) => path.includes('*') || files.has(path)),
-  };
+function checkBy({ name, kind, command }: (typeof tools)[number], { pyproject }: PythonFacts): FoundCheck {
+  const namesFiles = /^\s*(?:files|packages)\s*=/m.test(linesOf(pyproject, ['tool.mypy']));
+  return { kind, command: command === 'mypy' && !namesFiles ? 'mypy .' : command, from: name };
+}
+
+/** The default image has pytest, which environments of pip see as well; in others it has to be asked for. */
+function unitTests({ files, packages, configuration }: PythonFacts, installer: PythonInstaller): FoundCheck[] {
+  const test = files.paths.find((path) => testFile.test(path));
+  const hasPytest = names(packages, 'pytest');
+  const isConfigured = files.has('pytest.ini') || /^\s*\[(?:tool[.:])?pytest\b/m.test(configuration);
+  const run = runners[installer];
+  if (hasPytest || ((installer === 'pip' || installer === 'none') && (isConfigured || test !== undefined)))
+    return [{ kind: 'unit', command: `${run.program}pytest`, from: test ?? 'pytest' }];
+  return test === undefined ? [] : [{ kind: 'unit', command: `${run.module}unittest discover`, from: test }];
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { clearTimer, dueTimers, setTimer, setTimerOnce } from '../../src/engine/timers.ts';
+import { clearTimer, dueTimers, moveTimer, setTimer, setTimerOnce, timersOf } from '../../src/engine/timers.ts';
 import { forgetWorker, heartbeatWorker, listWorkers, reapDeadWorkers } from '../../src/engine/workers.ts';
 import { stores, type TestStore } from '../support/stores.ts';
 
@@ -44,6 +44,26 @@ describe.each(stores)('timers and workers on %s', (_engine, open) => {
     await clearTimer(store.db, 'a');
     await store.db.run('UPDATE timers SET at_ms = 1');
     expect((await dueTimers(store.db, { limit: 5 })).map(({ key }) => key)).toEqual(['b']);
+  });
+
+  test('timers of one prefix are taken and listed apart from others', async () => {
+    await setTimer(store.db, 'rollback:1', 2000, 1);
+    await setTimer(store.db, 'rollback%2', 1000, 2);
+    await setTimer(store.db, 'rollback:3', Date.now() + 3_600_000, 3);
+
+    expect((await timersOf(store.db, 'rollback:')).map(({ key }) => key)).toEqual(['rollback:1', 'rollback:3']);
+    expect((await dueTimers(store.db, { prefix: 'rollback:' })).map(({ key }) => key)).toEqual(['rollback:1']);
+    expect((await dueTimers(store.db)).map(({ key }) => key)).toEqual(['rollback%2']);
+  });
+
+  test('a timer that is renewed stays with its taker, one that is gone does not come back', async () => {
+    await setTimer(store.db, 'a', 1000, null);
+    await moveTimer(store.db, 'a', 3_600_000);
+    await moveTimer(store.db, 'gone', 0);
+
+    expect(await dueTimers(store.db)).toEqual([]);
+    await moveTimer(store.db, 'a', 0);
+    expect((await dueTimers(store.db)).map(({ key }) => key)).toEqual(['a']);
   });
 
   test('workers are known while they are heard of', async () => {
