@@ -23,7 +23,7 @@ export interface Line {
   kind: 'blank' | 'heading' | 'text' | 'fence' | 'code' | 'html' | 'rule';
   /** Without heading marks, list markers and HTML comments. Code lines keep what indentation they have beyond their block's. */
   text: string;
-  /** Columns of indentation before the list marker or the text. */
+  /** Column where the text starts, after the list marker if there is one. */
   indent: number;
   /** Heading level 1 to 6, else 0. */
   level: number;

@@ -22,7 +22,7 @@ export function saysNothing(text: string): boolean {
   if (text.length > maxPlaceholderChars) return text.trim() === '';
   if (isTemplate(text)) return true;
   if (text.length > maxNothingChars) return false;
-  const plain = text.trim().replace(/^[*_`]{1,3}|[*_`]{1,3}$/gu, '');
+  const plain = text.trim().replace(/^([*_`]{1,3})(.+)\1$/u, '$2');
   return plain === '' || nothing.test(plain);
 }
 
@@ -76,6 +76,7 @@ interface Group extends Statement {
   steps: boolean;
   hasWhen: boolean;
   hasThen: boolean;
+  /** Lines that go on with it start to the right of this column. */
   indent: number;
   depth: number;
 }
@@ -122,7 +123,12 @@ function addStatement(groups: Group[], line: Line, steps: boolean, afterBlank: b
 }
 
 function newGroup(line: Line, text: string, keyword: string | undefined): Group {
-  const group = { line: line.number, steps: keyword !== undefined, indent: line.indent, depth: line.depth };
+  const group = {
+    line: line.number,
+    steps: keyword !== undefined,
+    indent: line.mark === '' ? line.indent : line.indent - 1,
+    depth: line.depth,
+  };
   const start: Group = { ...group, text: '', hasWhen: false, hasThen: false };
   append(start, text);
   return start;

@@ -116,7 +116,13 @@ function statements(texts: readonly string[], inSteps: boolean): string[] {
 function statement(text: string): string[] {
   const [first = '', ...rest] = text.split('\n');
   const steps = step.test(first);
-  const more = rest.map((line) => (steps && step.test(line) ? `- ${line}` : line === '' ? '' : `    ${line}`));
+  let inFence = false;
+  const more = rest.map((line) => {
+    const isStep = steps && !inFence && step.test(line);
+    if (/^(?:`{3,}|~{3,})/u.test(line)) inFence = !inFence;
+    if (line === '') return '';
+    return isStep ? `- ${line}` : `    ${line}`;
+  });
   return [`- ${first}`, ...more];
 }
 

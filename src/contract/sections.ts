@@ -157,7 +157,7 @@ type Labelled = { what: 'known'; label: string; value: string } | { what: 'unkno
 function readLabel(section: Section, text: string): Labelled | null {
   const colon = text.slice(0, 90).search(/[:：]/u);
   if (colon < 1) return null;
-  const before = text.slice(0, colon).replace(/^\[[ xX]\]\s+/u, '');
+  const before = text.slice(0, colon).replace(/^\s*(?:[-*+]\s+)?(?:\[[ xX]\]\s+)?/u, '');
   const emphasis = /^[*_`]{1,3}/u.exec(before)?.[0] ?? '';
   const after = text.slice(colon + 1);
   const value = emphasis !== '' && after.startsWith(emphasis) ? after.slice(emphasis.length) : after;

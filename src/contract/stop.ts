@@ -23,7 +23,7 @@ export function readStop(lines: readonly Line[]): StopCondition {
   for (const line of lines) {
     if (line.kind !== 'text' && line.kind !== 'code') continue;
     for (const match of line.text.matchAll(limitText)) takeLimit(match, line, limits, misread);
-    if (/\bmax/iu.test(line.text) && line.text.replace(limitText, '').replace(/[\s,;.*_`]|\band\b/giu, '') === '')
+    if (/\bmax/iu.test(line.text) && line.text.replace(limitText, '').replace(/[\s,;.*_`+-]|\band\b/giu, '') === '')
       limitLines.add(line);
   }
   return { text: readProse(lines, (line) => limitLines.has(line)), limits, misread };
