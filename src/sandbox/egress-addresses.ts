@@ -97,6 +97,8 @@ function blockList(ranges: readonly string[]): BlockList {
   for (const range of ranges) {
     const [network = '', bits = ''] = range.split('/');
     try {
+      // No length is no range: read as a number it would be zero, and except everything.
+      if (!/^\d{1,3}$/.test(bits)) throw new RangeError('no prefix length');
       list.addSubnet(network, Number(bits), familyOf(network));
     } catch (cause) {
       throw new MillwrightError('request.policy-invalid', {

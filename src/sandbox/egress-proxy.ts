@@ -172,6 +172,9 @@ export class EgressProxy {
     };
     socket.setTimeout(this.#options.limits.idleMs, end);
     forwarded.on('error', end);
+    forwarded.on('close', () => {
+      if (!answer.headersSent) end();
+    });
     asked.on('data', (bytes: Buffer) => this.#meter.sent(bytes));
     asked.pipe(forwarded);
     forwarded.on('response', (response) => {

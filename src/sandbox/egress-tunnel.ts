@@ -56,7 +56,11 @@ export interface TunnelEvents {
 const maxReportBytes = 16 * 1024;
 
 /** The app's end of the relay: each stream of the relay is one connection from inside. */
-export function openTunnel(attached: AttachedStream, maxConnections: number, events: TunnelEvents): ServerHttp2Session {
+export function openTunnel(
+  attached: Duplex & { readonly errorText?: string },
+  maxConnections: number,
+  events: TunnelEvents,
+): ServerHttp2Session {
   const session = performServerHandshake(attached, {
     settings: { initialWindowSize: 256 * 1024, maxConcurrentStreams: maxConnections + 8 },
     maxSessionMemory: 64,
@@ -69,7 +73,7 @@ export function openTunnel(attached: AttachedStream, maxConnections: number, eve
   session.on('error', (error) => {
     reason = error.message;
   });
-  session.once('close', () => events.onClose(attached.errorText.trim() || reason || 'it ended'));
+  session.once('close', () => events.onClose(attached.errorText?.trim() || reason || 'it ended'));
   attached.once('close', () => session.destroy());
   session.on('stream', (stream, headers) => {
     stream.on('error', () => stream.destroy());
