@@ -1,15 +1,16 @@
 import { amended } from './attempt.ts';
+import { commandRules, roleFor } from './command-rules.ts';
 import { type CommandLine, type CommandName, readCommands, readRetry, readWaive } from './command-text.ts';
 import { amendFiles } from './contract/globs.ts';
 import { revisionOf } from './contract/revision.ts';
-import type { Role, Walls } from './contract/walls.ts';
+import type { Walls } from './contract/walls.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import { once } from './engine/effects.ts';
 import { latestOutput } from './engine/outputs.ts';
 import { beginAttempt, latestRun, requestCancel, runByPullRequest, updateRequest } from './engine/runs.ts';
 import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
 import { readLayers, wallsWithoutContract } from './policy-source.ts';
-import type { CommandRule, ReplyInput } from './report/facts.ts';
+import type { ReplyInput } from './report/facts.ts';
 import { reply } from './report/reply.ts';
 import { openRollback } from './rollback.ts';
 import type { AttemptStart, Run, RunRequest } from './run.ts';
@@ -109,21 +110,6 @@ async function apply(line: CommandLine, context: Context): Promise<Result> {
     return { kind: 'refused', reply: { kind: 'refused', command: `/${line.name}`, needs } };
   }
   return verbs[line.name](line, run, context);
-}
-
-function roleFor(name: CommandName, walls: Walls): Role | null {
-  const { start, command, stop, waive } = walls.roles;
-  const needed: Record<CommandName, Role | null> = {
-    retry: command,
-    stop,
-    approve: start,
-    allow: command,
-    waive,
-    rollback: command,
-    status: 'read',
-    help: 'read',
-  };
-  return needed[name];
 }
 
 function refuse(name: CommandName, reason: string): Result {
@@ -286,27 +272,4 @@ async function rollback(_line: CommandLine, run: Run, { doors }: Context): Promi
   if (run.outcome?.code !== 'merged') return refuse('rollback', 'The pull request is not merged; close it instead.');
   const opened = await openRollback(run, doors);
   return opened.ok ? done : refuse('rollback', opened.reason);
-}
-
-/** The commands and who may give them, for `/help`. */
-export function commandRules(walls: Walls): CommandRule[] {
-  const rule = (name: CommandName, usage: string, does: string): CommandRule => ({
-    usage,
-    does,
-    role: roleFor(name, walls),
-  });
-  return [
-    rule(
-      'retry',
-      '/retry [from STAGE] [guidance]',
-      'Begins a new attempt from the branch’s tree, or from the named stage.',
-    ),
-    rule('stop', '/stop [reason]', 'Ends the run in any state; nothing is pushed afterwards.'),
-    rule('approve', '/approve', 'Answers a gate: the contract of an author without the role, or a plan.'),
-    rule('allow', '/allow GLOB', 'Widens the contract’s allowed files and goes on with the same patch.'),
-    rule('waive', '/waive NAME reason', 'Lets a finding through; recorded in the pull request.'),
-    rule('rollback', '/rollback', 'After merge: opens the pull request that reverts it.'),
-    rule('status', '/status', 'Tells the current state.'),
-    rule('help', '/help', 'Shows this table.'),
-  ];
 }

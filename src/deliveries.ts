@@ -20,7 +20,7 @@ import { readLayers, wallsWithoutContract } from './policy-source.ts';
 import { type Run, RunRequest } from './run.ts';
 import { announceEdit, showQueued, showStatus, showStatusSoon } from './status.ts';
 
-type Payload<Name extends (typeof handled)[number]> = EmitterWebhookEvent<Name>['payload'];
+type Payload<Name extends (typeof handledEvents)[number]> = EmitterWebhookEvent<Name>['payload'];
 
 /** What the inbox says happened to a delivery; `again` asks to be tried later, when an older run of the issue has ended. */
 export type Applied = 'done' | 'again';
@@ -53,7 +53,8 @@ export async function applyDelivery(delivery: Delivery, doors: Doors): Promise<A
   }
 }
 
-const handled = [
+/** Events that have an effect; the manifest asks for these and no others. */
+export const handledEvents = [
   'issues',
   'issue_comment',
   'pull_request_review',
@@ -64,11 +65,11 @@ const handled = [
   'installation_repositories',
 ] as const;
 type Handled = {
-  [Name in (typeof handled)[number]]: { name: Name; payload: EmitterWebhookEvent<Name>['payload'] };
-}[(typeof handled)[number]];
+  [Name in (typeof handledEvents)[number]]: { name: Name; payload: EmitterWebhookEvent<Name>['payload'] };
+}[(typeof handledEvents)[number]];
 
 function asEvent(name: string, payload: string): Handled | null {
-  const known = handled.find((candidate) => candidate === name);
+  const known = handledEvents.find((candidate) => candidate === name);
   return known ? ({ name: known, payload: JSON.parse(payload) } as Handled) : null;
 }
 
