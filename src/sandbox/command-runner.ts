@@ -1,10 +1,10 @@
 import type { Container } from 'dockerode';
 import type { Clock } from '../clock.ts';
 import { MillwrightError } from '../errors.ts';
+import { CommandCapture } from './command-capture.ts';
 import { watchDisk } from './disk-watch.ts';
 import { engineCall, engineLookup, type SandboxLog } from './docker-client.ts';
 import type { ByteSink } from './marked-stream.ts';
-import { OutputCapture } from './output-capture.ts';
 import { isolatedScript, killEverything, ownExec, scriptResult } from './own-exec.ts';
 import { holdsOnlyInit } from './process-list.ts';
 import type { CommandCall, CommandEnd, CommandResult, SandboxLimits } from './sandbox.ts';
@@ -28,8 +28,8 @@ const defaultKeepBytes = 16 * 1024;
 /** Shells that may turn out dead before a call counts the container's pool as attacked and takes an exec of its own. */
 const maxShellTries = 3;
 
-/** How long the shell kept for killing may take to answer before an exec of its own (60 ms) does its work. */
-const asideMs = 300;
+/** How long the shell kept for killing may take to answer before an exec of its own (60 ms) does its work too. */
+const asideMs = 500;
 
 /** Runs commands in one container and says how each ended. */
 export class CommandRunner {
@@ -182,17 +182,17 @@ export class CommandRunner {
   async #send(body: string, sinks: Parameters<ShellChannel['send']>[1]) {
     const { pool, log } = this.#parts;
     for (let tries = 1; ; tries += 1) {
-      const shell = await pool.take();
-      const sent = shell.send(body, sinks);
-      if (await sent.started) return { shell, ended: sent.ended };
-      const robbed = !shell.closed;
-      shell.close();
-      log.debug({ tries, robbed }, 'a shell of the sandbox was lost before it was used');
-      if (tries >= maxShellTries) {
-        throw new MillwrightError('outside.sandbox', { message: 'no shell of the sandbox stays alive' });
-      }
+      const [taken] = await Promise.allSettled([pool.take()]);
+      const shell = taken.status === 'fulfilled' ? taken.value : null;
+      const sent = shell?.send(body, sinks);
+      if (shell && sent && (await sent.started)) return { shell, ended: sent.ended };
+      const died = shell?.closed ?? false;
+      shell?.close();
+      log.debug({ tries, died }, 'a shell of the sandbox was lost before it was used');
+      if (taken.status === 'rejected' && (tries >= maxShellTries || !(await this.#isRunning()))) throw taken.reason;
+      if (tries >= maxShellTries) throw new MillwrightError('outside.sandbox', { message: 'no shell stays alive' });
       // Something inside works against the shells: nothing else may run while the next one starts.
-      if (robbed || tries > 1) await pool.exclusively(() => this.#clear());
+      if (!died || tries > 1) await pool.exclusively(() => this.#clear());
     }
   }
 
@@ -241,7 +241,6 @@ export class CommandRunner {
     await engineCall('kill the container', container.kill().catch(ignoreNotRunning));
     await engineCall('start the container again', container.start());
     this.#oomSeen = 0;
-    await this.#parts.onRestart?.();
     await onRestart();
   }
 
@@ -279,30 +278,4 @@ export class CommandRunner {
 
 function ignoreNotRunning(error: { statusCode?: number }): void {
   if (error.statusCode !== 409 && error.statusCode !== 500) throw error;
-}
-
-/** Both streams of one command, and the alarm when they pass the limit together. */
-class CommandCapture {
-  readonly #out: OutputCapture;
-  readonly #err: OutputCapture;
-  readonly #maxBytes: number;
-  onOverflow: () => void = () => {};
-
-  constructor(keepBytes: number, maxBytes: number) {
-    this.#out = new OutputCapture(keepBytes);
-    this.#err = new OutputCapture(keepBytes);
-    this.#maxBytes = maxBytes;
-  }
-
-  readonly stdout = (bytes: Buffer) => this.#take(this.#out, bytes);
-  readonly stderr = (bytes: Buffer) => this.#take(this.#err, bytes);
-
-  captured() {
-    return { stdout: this.#out.captured(), stderr: this.#err.captured() };
-  }
-
-  #take(stream: OutputCapture, bytes: Buffer): void {
-    stream.write(bytes);
-    if (this.#out.totalBytes + this.#err.totalBytes > this.#maxBytes) this.onOverflow();
-  }
 }

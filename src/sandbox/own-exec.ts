@@ -38,7 +38,10 @@ export async function ownExec(
   return { code };
 }
 
-/** Runs a short script to its end and returns its code and output (at most 64 KiB kept). */
+/** Longest time for a short script; one that takes longer was stopped by somebody inside. */
+const shortMs = 3_000;
+
+/** Runs a short script and returns its code and output (at most 64 KiB kept); code null when it did not end in time. */
 export async function scriptResult(
   settings: ShellSettings,
   script: string,
@@ -48,5 +51,13 @@ export async function scriptResult(
     if (output.length < 65_536) output += bytes.toString();
   };
   const { code } = await ownExec(settings, script, { stdout: keep, stderr: keep });
-  return { code: await code, output };
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), shortMs);
+  });
+  try {
+    return { code: await Promise.race([code, late]), output };
+  } finally {
+    clearTimeout(timer);
+  }
 }

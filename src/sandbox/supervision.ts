@@ -52,17 +52,18 @@ export async function supervise(command: RunningCommand, stop: StopSwitch): Prom
 /** The ladder. Cancelling and a full disk skip the gentle rungs: who writes is unknown, and the time is not given. */
 async function endCommand(command: RunningCommand, reason: StopReason): Promise<void> {
   let finish: Finish | null = null;
-  if (reason === 'timed-out') {
-    await command.terminate();
-    finish = await settled(command.ended, rungWaits.terminate);
-  }
+  if (reason === 'timed-out') finish = await rung(command.terminate(), command.ended, rungWaits.terminate);
   if (!finish && (reason === 'timed-out' || reason === 'output-limit')) {
-    await command.kill();
-    finish = await settled(command.ended, rungWaits.kill);
+    finish = await rung(command.kill(), command.ended, rungWaits.kill);
   }
   if (finish && !finish.held) return;
-  await command.killAll();
-  if (!(await settled(command.ended, rungWaits.killAll))) await command.restart();
+  if (!(await rung(command.killAll(), command.ended, rungWaits.killAll))) await command.restart();
+}
+
+/** A signal may be slow where processes fight for the processor; the next rung does not wait for it, and the last one reports. */
+async function rung(signal: Promise<void>, ended: Promise<Finish>, waitMs: number): Promise<Finish | null> {
+  signal.catch(() => {});
+  return settled(ended, waitMs);
 }
 
 async function settled(ended: Promise<Finish>, waitMs: number): Promise<Finish | null> {
