@@ -60,7 +60,7 @@ export function matchesGlob(path: string, glob: string): boolean {
   return compile(glob).some((segments) => matchSegments(parts, segments));
 }
 
-/** Whether everything that `inner` matches is matched by `outer` too. Sound, not complete: `false` may only mean that it is not obvious. */
+/** Whether everything that `inner` matches is matched by `outer` too. Sound but for folders named like files, not complete: `false` may only mean that it is not obvious. */
 export function globCovers(outer: string, inner: string): boolean {
   const plainOuter = plainGlob(outer);
   const plainInner = plainGlob(inner);
@@ -70,11 +70,9 @@ export function globCovers(outer: string, inner: string): boolean {
     return plainInner === folder || plainInner.startsWith(`${folder}/`);
   }
   if (hasWildcards(plainInner)) return false;
-  // A plain name covers what is beneath it as well, so the outer glob has to match that too.
-  return (
-    matchesGlob(plainInner, plainOuter) &&
-    (!hasWildcards(plainOuter) || matchesGlob(`${plainInner}/x`, plainOuter) || /\.[^/]+$/u.test(plainInner))
-  );
+  // A plain name covers what is beneath it as well, so the outer glob has to, unless the name is a file's by its extension.
+  const coversBeneath = !hasWildcards(plainOuter) || plainOuter.endsWith('**') || /\.[^/]+$/u.test(plainInner);
+  return coversBeneath && matchesGlob(plainInner, plainOuter);
 }
 
 export function hasWildcards(glob: string): boolean {
