@@ -12,37 +12,6 @@ import {
   type SetupRequest,
 } from './sandbox/sandbox.ts';
 
-/** What a set-up command usually reads, when the policy declares no inputs: manifests, lock files, rc files. */
-const usualInputs = [
-  '**/package.json',
-  '**/package-lock.json',
-  '**/npm-shrinkwrap.json',
-  '**/yarn.lock',
-  '**/pnpm-lock.yaml',
-  '**/pnpm-workspace.yaml',
-  '**/bun.lock',
-  '**/.npmrc',
-  '**/.yarnrc.yml',
-  '**/requirements*.txt',
-  '**/pyproject.toml',
-  '**/poetry.lock',
-  '**/uv.lock',
-  '**/Pipfile',
-  '**/Pipfile.lock',
-  '**/setup.cfg',
-  '**/go.mod',
-  '**/go.sum',
-  '**/Cargo.toml',
-  '**/Cargo.lock',
-  '**/Gemfile',
-  '**/Gemfile.lock',
-  '**/pom.xml',
-  '**/build.gradle*',
-  '**/gradle.lockfile',
-  '**/composer.json',
-  '**/composer.lock',
-];
-
 const setupTimeoutMs = 20 * 60_000;
 
 /** Opens containers on one checkout: the base commit's files, or those of a tree over it. */
@@ -78,6 +47,7 @@ export function createCheckouts(attempt: CheckoutFacts, doors: Pick<Doors, 'git'
       setup: await setupOf(commit, shared),
       files: () => doors.git.tar(repository, commit),
       limits,
+      ...(shared ? {} : { run: attempt.run.id }),
       signal,
     });
 
@@ -97,7 +67,7 @@ export function createCheckouts(attempt: CheckoutFacts, doors: Pick<Doors, 'git'
   }
 
   async function inputsOf(commit: string): Promise<{ paths: string[]; hash: string }> {
-    const globs = walls.setup?.inputs.length ? walls.setup.inputs : usualInputs;
+    const globs = walls.setup?.inputs ?? [];
     const files = (await doors.git.list(repository, commit)).filter((file) =>
       globs.some((glob) => matchesGlob(file.path, glob)),
     );

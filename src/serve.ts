@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type RunningApp, startApp } from './app.ts';
+import { defaultRetention } from './contract/defaults.ts';
 import type { Doors } from './doors.ts';
 import { expireLeases } from './engine/claim.ts';
 import { listRuns } from './engine/runs.ts';
@@ -31,8 +32,9 @@ const sweepMs = 60_000;
 const silentWorkerMs = 60_000;
 
 /** One process of the service: webhooks, deliveries, runs, and the passes that look after them. */
-export async function startService(settings: Settings, doors: Doors, options: ServeOptions): Promise<Service> {
+export async function startService(settings: Settings, opened: Doors, options: ServeOptions): Promise<Service> {
   const { environment } = settings;
+  const doors = options.runs ? opened : { ...opened, host: { ...opened.host, workerConcurrency: 0 } };
   const id = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`;
   const beat = () => heartbeatWorker(doors.db, { id, capacity: options.runs ? environment.WORKER_CONCURRENCY : 0 });
   await takeOverFromDead(doors);
@@ -115,8 +117,10 @@ async function sweep(doors: Doors, runs: boolean): Promise<void> {
   if (!runs || !(await doors.sandbox.status()).available) return;
   const live = await listRuns(doors.db, { states: ['running'], limit: 10_000 });
   const reaped = await doors.sandbox.reap({
-    exceptRuns: [...live.map((run) => run.id), ...(await runsWithRollback(doors))],
+    // `prepare` labels containers that make images for any run; they end by their deadline.
+    exceptRuns: ['prepare', ...live.map((run) => run.id), ...(await runsWithRollback(doors))],
   });
   const expired = await doors.sandbox.reap({ expiredAtMs: doors.clock.nowMs() });
+  await doors.sandbox.evict(doors.host.operatorPolicy?.retention?.size ?? defaultRetention.bytes);
   if (reaped + expired > 0) doors.log.info({ containers: reaped + expired }, 'left-over containers removed');
 }

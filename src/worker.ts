@@ -1,14 +1,14 @@
 import { applyDelivery } from './deliveries.ts';
 import type { Doors } from './doors.ts';
 import { claimRun, heartbeat, type Lease, leaseMs, releaseLease } from './engine/claim.ts';
-import { failDelivery, finishDelivery, takeDelivery } from './engine/inbox.ts';
+import { deferDelivery, failDelivery, finishDelivery, takeDelivery } from './engine/inbox.ts';
 import { append } from './engine/ledger.ts';
 import { getRun, listRuns, moveRun } from './engine/runs.ts';
 import { asMillwrightError, MillwrightError } from './errors.ts';
 import { carry } from './pipeline.ts';
 import { verifyNextRollback } from './rollback/verify-rollback.ts';
 import type { AttemptEnd, Outcome } from './run.ts';
-import { showStatus } from './status.ts';
+import { showStatus, showStatusSoon } from './status.ts';
 
 export interface WorkerOptions {
   /** Unique among all workers on the store. */
@@ -27,6 +27,8 @@ export interface Worker {
 /** How often to look although nothing woke us: the safety net under wake-ups (FLOORS §10). */
 const pollMs = { sqlite: 150, postgres: 1000 } as const;
 const deliveryTries = 8;
+/** How long a delivery is put off that waits for a run to end. */
+const deferMs = 500;
 /** Infrastructure failures of one attempt before it is given up. */
 const attemptFailures = 5;
 /** Takeovers after dead workers count as well: a run that kills its worker each time is parked, and others go on. */
@@ -37,12 +39,16 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
   const stopping = new AbortController();
   const held = new Map<string, { controller: AbortController; done: Promise<void> }>();
   const bell = createBell(doors);
+  const engineReady = watchEngine(doors);
 
   const deliveries = loop(stopping.signal, bell, doors, () => applyNext(options.id, doors));
   const runs = options.runs
     ? loop(stopping.signal, bell, doors, async () => {
-        if (held.size >= doors.host.workerConcurrency || !(await engineReady(doors))) return false;
-        const lease = await claimRun(doors.db, { id: options.id, capacity: doors.host.workerConcurrency });
+        const { concurrency = {} } = doors.host.operatorPolicy ?? {};
+        const capacity = Math.min(doors.host.workerConcurrency, concurrency.worker ?? doors.host.workerConcurrency);
+        if (held.size >= capacity || !(await engineReady())) return false;
+        const global = concurrency.global === undefined ? {} : { global: concurrency.global };
+        const lease = await claimRun(doors.db, { id: options.id, capacity }, global);
         if (!lease) return false;
         const controller = new AbortController();
         const done = carryLease(lease, doors, controller).finally(() => {
@@ -72,17 +78,22 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
 const shutDown = new MillwrightError('run.lost-lease', { message: 'this process is shutting down' });
 
 /** Wakes the loops when the store says so; between, they sleep. */
-function createBell({ db }: Doors) {
-  let waiting: (() => void)[] = [];
+function createBell({ db, clock }: Doors) {
+  let rung = Promise.withResolvers<void>();
   const ring = () => {
-    const woken = waiting;
-    waiting = [];
-    for (const wake of woken) wake();
+    rung.resolve();
+    rung = Promise.withResolvers<void>();
   };
   const listeners = [db.onWake('deliveries', ring), db.onWake('runs', ring)];
   return {
     ring,
-    next: () => new Promise<void>((resolve) => waiting.push(resolve)),
+    /** The next ring from now on. Taken before one looks for work, so that no ring falls in between. */
+    next: () => rung.promise,
+    async napUntil(ringing: Promise<void>) {
+      const nap = new AbortController();
+      await Promise.race([ringing, clock.sleep(pollMs[db.dialect], nap.signal).catch(() => {})]);
+      nap.abort();
+    },
     close: () => {
       for (const stop of listeners) stop();
     },
@@ -97,37 +108,35 @@ async function loop(
   work: () => Promise<boolean>,
 ) {
   while (!signal.aborted) {
-    const rung = bell.next();
+    const ringing = bell.next();
     try {
       if (await work()) continue;
     } catch (error) {
       doors.log.error({ err: error }, 'the worker could not take work; it tries again');
     }
-    const nap = new AbortController();
-    await Promise.race([rung, doors.clock.sleep(pollMs[doors.db.dialect], nap.signal).catch(() => {})]);
-    nap.abort();
+    await bell.napUntil(ringing);
   }
 }
 
-let engineWarned = false;
-
 /** Without an engine nothing is claimed: labelled issues stay queued and say why. */
-async function engineReady(doors: Doors): Promise<boolean> {
-  const { available, reason } = await doors.sandbox.status();
-  if (available === !engineWarned) return available;
-  engineWarned = !available;
-  if (available) doors.log.info('the sandbox engine is back');
-  else doors.log.error({ reason }, 'no sandbox engine: runs stay queued');
-  for (const run of await listRuns(doors.db, { states: ['queued'] })) await showStatus(run, doors);
-  return available;
+function watchEngine(doors: Doors): () => Promise<boolean> {
+  let warned = false;
+  return async () => {
+    const { available, reason } = await doors.sandbox.status();
+    if (available === !warned) return available;
+    warned = !available;
+    if (available) doors.log.info('the sandbox engine is back');
+    else doors.log.error({ reason }, 'no sandbox engine: runs stay queued');
+    for (const run of await listRuns(doors.db, { states: ['queued'], limit: 1000 })) showStatusSoon(run, doors);
+    return available;
+  };
 }
 
 async function applyNext(owner: string, doors: Doors): Promise<boolean> {
   const delivery = await takeDelivery(doors.db, owner);
   if (!delivery) return false;
   try {
-    if ((await applyDelivery(delivery, doors)) === 'again')
-      await failDelivery(doors.db, delivery.id, 'an older run of the issue has not ended yet', 1000);
+    if ((await applyDelivery(delivery, doors)) === 'again') await deferDelivery(doors.db, delivery.id, deferMs);
     else await finishDelivery(doors.db, delivery.id);
   } catch (error) {
     const known = asMillwrightError(error);
@@ -169,12 +178,17 @@ async function carryLease(lease: Lease, doors: Doors, controller: AbortControlle
       log.error({ err: failure }, 'the end of a run could not be written; another worker takes it over'),
     );
   } finally {
+    const lost =
+      controller.signal.aborted &&
+      controller.signal.reason !== shutDown &&
+      asMillwrightError(controller.signal.reason).code === 'run.lost-lease';
     controller.abort(shutDown);
     await beating;
-    // Every container closes with its stage; this catches what a failure left.
-    await doors.sandbox
-      .reap({ run: lease.run.id })
-      .catch((error) => log.warn({ err: error }, 'containers could not be removed now; the reaper will'));
+    // Every container closes with its stage; this catches what a failure left. After a takeover they are the new owner's.
+    if (!lost)
+      await Promise.all([doors.sandbox.reap({ run: lease.run.id }), doors.sandbox.releaseImages(lease.run.id)]).catch(
+        (error) => log.warn({ err: error }, 'containers could not be removed now; the reaper will'),
+      );
   }
 }
 

@@ -35,6 +35,8 @@ const noEngine: SandboxEngine = {
   prepare: () => Promise.reject(new MillwrightError('outside.no-engine')),
   open: () => Promise.reject(new MillwrightError('outside.no-engine')),
   reap: async () => 0,
+  releaseImages: async () => 0,
+  evict: async () => 0,
 };
 
 async function open(sandbox: SandboxEngine): Promise<void> {

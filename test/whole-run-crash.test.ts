@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { listRuns } from '../src/engine/runs.ts';
 import { openSqlite } from '../src/engine/sqlite.ts';
 import { type StageName, stageNames } from '../src/run.ts';
@@ -14,6 +14,12 @@ import { startModel } from './support/model-stand-in.ts';
 import { until } from './support/until.ts';
 
 const repo = 'acme/durations';
+let child: ChildProcess | null = null;
+
+afterEach(() => {
+  child?.kill('SIGKILL');
+});
+
 const main = new URL('../src/main.ts', import.meta.url).pathname;
 const sampleProject = new URL('./fixtures/sample-project', import.meta.url).pathname;
 
@@ -72,21 +78,22 @@ test('a run whose process is killed in every stage ends with one branch, one pul
 });
 
 async function start(env: Record<string, string>, listening: (port: number) => void): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, 'serve'], {
+  const started = spawn(process.execPath, ['--import', 'tsx', main, 'serve'], {
     env: { ...env, LOG_LEVEL: 'info' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child = started;
+  started.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
   const port = () => Number(/Listening on http:\/\/[^"]*:(\d+)/.exec(output)?.[1]);
   await until(() => {
-    if (child.exitCode !== null) throw new Error(output);
+    if (started.exitCode !== null) throw new Error(output);
     return port() > 0;
   }, 60_000);
   listening(port());
-  return child;
+  return started;
 }
 
 async function containersOf(db: ReturnType<typeof openSqlite>): Promise<string[]> {

@@ -13,6 +13,10 @@ export interface SandboxEngine {
   open(request: OpenRequest): Promise<Sandbox>;
   /** Removes this instance's containers that match; returns how many. Never touches another instance's. */
   reap(filter: ReapFilter): Promise<number>;
+  /** Removes the images of set-ups that were made for this run alone; returns how many. */
+  releaseImages(run: string): Promise<number>;
+  /** Removes the longest unused checkout and set-up images until the rest takes at most `maxBytes`; returns how many. */
+  evict(maxBytes: number): Promise<number>;
 }
 
 export interface EngineStatus {

@@ -1,0 +1,114 @@
+import { afterEach, expect, test } from 'vitest';
+import { listRuns } from '../src/engine/runs.ts';
+import { type Factory, startFactory } from './support/factory.ts';
+import { type GitHubStandIn, startGitHub } from './support/github-stand-in.ts';
+import { type ModelScript, startModel } from './support/model-stand-in.ts';
+import { contract, scripted, smallRepository, solve } from './support/scripted.ts';
+import { until } from './support/until.ts';
+
+const repo = 'acme/small';
+const runMs = 90_000;
+let closing: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.reverse()) await close();
+  closing = [];
+});
+
+async function open(
+  script: ModelScript,
+  policy: string,
+  modelKey?: string,
+): Promise<{ github: GitHubStandIn; factory: Factory }> {
+  const github = await startGitHub({ users: { maya: 'maintain' } });
+  const model = await startModel(script);
+  await github.createRepository(repo, { files: { ...smallRepository, '.github/millwright.yml': policy } });
+  const factory = await startFactory(
+    github,
+    model,
+    modelKey === undefined ? {} : { env: { OPENAI_API_KEY: modelKey } },
+  );
+  closing.push(
+    () => github.close(),
+    () => model.close(),
+    async () => factory[Symbol.asyncDispose](),
+  );
+  return { github, factory };
+}
+
+async function ended({ github, factory }: { github: GitHubStandIn; factory: Factory }) {
+  const issue = await github.openIssue({ repo, as: 'maya', title: 'add subtracts', body: contract });
+  await github.label(repo, issue.number, 'agent-ready', 'maya');
+  await until(async () => (await listRuns(factory.doors.db, {}))[0]?.endedAtMs != null, runMs);
+  const [run] = await listRuns(factory.doors.db, {});
+  await until(() => github.issue(repo, issue.number).labels.includes('agent:failed'), 10_000);
+  const comment =
+    [...github.repository(repo).comments.values()].find((candidate) => candidate.issue === issue.number)?.body ?? '';
+  return { run, comment };
+}
+
+const usual = smallRepository['.github/millwright.yml'];
+
+test('an image that exists nowhere ends the run by name, and the issue says so', { timeout: runMs }, async () => {
+  const site = await open(scripted([]), `image: nowhere.invalid/nothing:1\n${usual}`);
+
+  const { run, comment } = await ended(site);
+
+  expect(run?.outcome?.code).toBe('request.image-unknown');
+  expect(comment).toContain('does not exist here');
+});
+
+test('a failing set-up ends the run with its output in the status comment', { timeout: runMs }, async () => {
+  const site = await open(scripted([]), `setup: { command: "echo the registry is closed >&2; exit 3" }\n${usual}`);
+
+  const { run, comment } = await ended(site);
+
+  expect(run?.outcome?.code).toBe('request.setup-failed');
+  expect(comment).toContain('the registry is closed');
+});
+
+test('a model that refuses the key ends the run without a storm of calls, in neutral words', {
+  timeout: runMs,
+}, async () => {
+  const site = await open(scripted([]), usual, 'sk-wrong');
+
+  const { run, comment } = await ended(site);
+
+  expect(run?.outcome?.code).toBe('outside.model-refused-key');
+  expect(comment).toContain('refuses the app');
+  expect(comment).not.toContain('sk-wrong');
+});
+
+test('a token that GitHub refuses for git ends the run by name', { timeout: runMs }, async () => {
+  const site = await open(scripted([]), usual);
+  site.github.fault({ method: 'GET', path: /\.git\/info\/refs/, mode: 'before', status: 403, times: 1_000 });
+
+  const { run } = await ended(site);
+
+  expect(run?.outcome?.code).toBe('outside.github-refused');
+});
+
+test('a patch that changes what the set-up reads gets a set-up of its own', { timeout: runMs }, async () => {
+  const [writeTest, ...rest] = solve;
+  const manifest = JSON.stringify(
+    { name: 'small', type: 'module', scripts: { test: 'node --test' }, description: 'changed' },
+    null,
+    2,
+  );
+  const site = await open(
+    scripted([
+      writeTest ?? {},
+      { toolCalls: [{ name: 'write_file', arguments: { path: 'package.json', content: manifest } }] },
+      ...rest,
+    ]),
+    `setup: { command: "cp package.json installed.json", inputs: [package.json] }\nfiles: { allow: ["**"] }\nchecks: { unit: "grep -q changed installed.json && npm test" }\n`,
+  );
+  const body = contract.replace('src/**, test/**', '**');
+  const issue = await site.github.openIssue({ repo, as: 'maya', title: 'add subtracts', body });
+
+  await site.github.label(repo, issue.number, 'agent-ready', 'maya');
+  await until(() => site.github.issue(repo, issue.number).labels.includes('agent:review'), runMs);
+
+  const pull = [...site.github.repository(repo).issues.values()].find((candidate) => candidate.pull);
+  expect(pull?.body).toContain('package.json');
+});
