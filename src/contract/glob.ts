@@ -87,6 +87,10 @@ function compile(glob: string): Segment[][] {
   const plain = plainGlob(glob);
   const alternatives = (expandBraces(plain, 0) ?? []).map((each) => {
     const segments = each.split('/').map(compileSegment);
+    // `src/**` is `src` as well, should that be a file; `*/**` is not every file at the top.
+    const isBeneathStar =
+      segments.at(-1)?.tokens === null && segments.at(-2)?.tokens?.some(({ what }) => what === 'star');
+    if (isBeneathStar) segments.splice(-1, 0, compileSegment('*'));
     // A name without wildcards may be a folder: what lies beneath it counts as well.
     return hasWildcards(each) ? segments : [...segments, { literal: '**', tokens: null }];
   });
