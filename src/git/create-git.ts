@@ -1,5 +1,6 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { readBlobs } from './blobs.ts';
 import { diffTrees, overlayBetween } from './diff.ts';
 import type { Git } from './git.ts';
 import { createGitCommand } from './git-command.ts';
@@ -11,7 +12,7 @@ import { writePatch } from './patch.ts';
 import { commitTree, headOnRemote, mergeTrees, pushCommit } from './publish.ts';
 import { sweepScratch } from './scratch.ts';
 import { tarOf } from './tar.ts';
-import { findUnsupported, listTree, readFile, treeOf } from './tree.ts';
+import { findUnsupported, listTree, readFile, requireSha, treeOf } from './tree.ts';
 
 export interface GitOptions {
   /** Folder for the bare mirrors; made when missing. Processes that share it wait for each other. */
@@ -49,6 +50,7 @@ export function createGit(options: GitOptions): Git {
         sizeBytes,
       })),
     read: (repository, commit, path) => readFile(at(repository), commit, path),
+    readBlobs: async (repository, blobs) => await readBlobs(at(repository), [...blobs].map(requireSha)),
     tar: (repository, commit, paths) => tarOf(at(repository), commit, paths),
     unsupported: (repository, commit) => findUnsupported(at(repository), commit),
     writePatch: (repository, base, changes, rules) => writePatch(at(repository), scratchRoot, { base, changes, rules }),

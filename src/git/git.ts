@@ -13,6 +13,8 @@ export interface Git {
   list(repository: string, commit: string): Promise<TreeEntry[]>;
   /** Bytes of one file at a commit or tree, or null. */
   read(repository: string, commit: string, path: string): Promise<Uint8Array | null>;
+  /** Bytes of many blobs at once, by their names from `list`. All of them are in memory together: bound them by `sizeBytes`. */
+  readBlobs(repository: string, blobs: Iterable<string>): Promise<ReadonlyMap<string, Uint8Array>>;
   /** Tar of raw blobs (attributes of the repository never apply), owned by uid/gid 1000; `paths` limits it. */
   tar(repository: string, commit: string, paths?: readonly string[]): Promise<Readable>;
   /** What a checkout cannot hold: submodules and Git LFS pointers. */

@@ -151,6 +151,26 @@ describe('reading a repository', () => {
     ]);
   });
 
+  it('reads many blobs at once, byte for byte, each once', async () => {
+    const bytes = Buffer.from([0, 10, 255, 13, 10]);
+    const { git, base, repository } = await fetched({ 'a.txt': 'a\n', 'same.txt': 'a\n', empty: '', 'b.bin': bytes });
+    const blobs = (await git.list(repository, base)).map(({ blob }) => blob);
+
+    const read = await git.readBlobs(repository, blobs);
+
+    expect(blobs.map((blob) => Buffer.from(read.get(blob) ?? 'missing'))).toEqual(
+      ['a\n', bytes, '', 'a\n'].map((content) => Buffer.from(content)),
+    );
+    expect(read.size).toBe(3);
+  });
+
+  it('takes nothing but full object names for blobs, and says when one is not there', async () => {
+    const { git, repository } = await fetched({ 'a.txt': 'a\n' });
+
+    await expect(git.readBlobs(repository, ['HEAD'])).rejects.toMatchObject({ code: 'bug.unexpected' });
+    await expect(git.readBlobs(repository, ['f'.repeat(40)])).rejects.toMatchObject({ code: 'outside.git' });
+  });
+
   it('names submodules and Git LFS pointers', async () => {
     const { git, origin, remote } = workbench();
     const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 12345\n`;
