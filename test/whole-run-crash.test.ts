@@ -11,6 +11,7 @@ import { demoModel } from './support/demo-model.ts';
 import { environmentFor } from './support/factory.ts';
 import { startGitHub } from './support/github-stand-in.ts';
 import { startModel } from './support/model-stand-in.ts';
+import { call, contract, scripted, smallRepository } from './support/scripted.ts';
 import { until } from './support/until.ts';
 
 const repo = 'acme/durations';
@@ -75,6 +76,34 @@ test('a run whose process is killed in every stage ends with one branch, one pul
     }, 60_000);
     return seen;
   }
+});
+
+test('SIGTERM in mid-build hands the run back, removes its containers and exits 0 within ten seconds', {
+  timeout: 120_000,
+}, async () => {
+  const github = await startGitHub({ users: { maya: 'maintain' } });
+  const model = await startModel(scripted([call('run_command', { command: 'sleep 300', timeout_seconds: 120 })]));
+  const dataDir = await mkdtemp(join(tmpdir(), 'sigterm-'));
+  await github.createRepository('acme/small', { files: smallRepository });
+  const app = await start(environmentFor(github, model, dataDir), (port) =>
+    github.setWebhookUrl(`http://127.0.0.1:${port}/api/github/webhooks`),
+  );
+  const issue = await github.openIssue({ repo: 'acme/small', as: 'maya', title: 'add', body: contract });
+  await github.label('acme/small', issue.number, 'agent-ready', 'maya');
+  const db = openSqlite(dataDir);
+  await until(async () => (await containersOf(db)).length > 0, 60_000);
+
+  const startedAtMs = Date.now();
+  app.kill('SIGTERM');
+  await until(() => app.exitCode !== null || app.signalCode !== null, 15_000);
+
+  expect(app.exitCode).toBe(0);
+  expect(Date.now() - startedAtMs).toBeLessThan(10_000);
+  const [run] = await listRuns(db, { limit: 1 });
+  expect(run).toMatchObject({ state: 'queued', failures: 0 });
+  expect(await containersOf(db)).toEqual([]);
+  await Promise.all([db.close(), github.close(), model.close()]);
+  await rm(dataDir, { recursive: true, force: true });
 });
 
 async function start(env: Record<string, string>, listening: (port: number) => void): Promise<ChildProcess> {
