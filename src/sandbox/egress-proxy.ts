@@ -125,8 +125,9 @@ export class EgressProxy {
     if ('setTimeout' in client && typeof client.setTimeout === 'function') client.setTimeout(0);
     socket.setTimeout(this.#options.limits.idleMs, () => socket.destroy());
     socket.on('error', () => client.destroy());
-    socket.once('close', () => client.destroy());
-    client.once('close', () => socket.destroy());
+    // What was read to its end may still wait to be written on the other side.
+    socket.once('close', () => (socket.readableEnded ? endOf(client) : client.destroy()));
+    client.once('close', () => (client.readableEnded ? endOf(socket) : socket.destroy()));
     // The container may have hung up while the other side was being reached.
     if (client.destroyed) socket.destroy();
   }
@@ -236,6 +237,12 @@ export class EgressProxy {
     this.#blocked.add(host, port, refused);
     return { refused };
   }
+}
+
+/** Ends a stream and closes it once everything is written. */
+function endOf(stream: Duplex): void {
+  if (stream.writableFinished || stream.destroyed) stream.destroy();
+  else stream.end(() => stream.destroy());
 }
 
 const hostOf = (asked: IncomingMessage) => valuesOf(asked.rawHeaders, 'host').at(0) ?? '(none)';

@@ -4,7 +4,7 @@ import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
 import { MillwrightError } from '../errors.ts';
 import { labels } from './container-options.ts';
 import { engineCall, engineLookup, statusOf } from './docker-client.ts';
-import { AttachedStream } from './egress-tunnel.ts';
+import { AttachedStream } from './egress-attached-stream.ts';
 import { removeContainer } from './reaper.ts';
 
 /** Where the proxy is found inside the sandbox. */
@@ -138,7 +138,13 @@ async function relayOptions(
 /** A sandbox's name fits its own limit; the relay's is told apart by its end. */
 export const relayName = (sandboxName: string) => `${sandboxName}-egress`;
 
-const relaySource = readFileSync(new URL('./relay/relay.mjs', import.meta.url), 'utf8');
+const asset = (name: string) => readFileSync(new URL(`./relay/${name}`, import.meta.url), 'utf8');
+
+/** The relay as one text: its container takes no files, and finds what it imports inside the text. */
+export const relaySource = asset('relay.mjs').replace(
+  `'./mux.mjs'`,
+  `'data:text/javascript;base64,${Buffer.from(asset('mux.mjs')).toString('base64')}'`,
+);
 
 /** Addresses (with ports) that the relay tries to reach directly: metadata, any host of the outside, the Docker host itself. */
 async function forbiddenWays(docker: Docker): Promise<string[]> {

@@ -104,7 +104,7 @@ class OpenWall implements OpenEgress {
     this.#proxy.countBlocked(false);
     const findings = new Promise<readonly string[]>((resolve) => {
       let ready = false;
-      openTunnel(relay.attached, this.#limits.connections, {
+      openTunnel(relay.attached, {
         onConnection: (client) => this.#proxy.accept(client),
         onCanary: (found) => {
           ready = true;

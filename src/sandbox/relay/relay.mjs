@@ -1,10 +1,10 @@
-// Runs in a container of its own that shares only the loopback with a sandbox. Carries each connection to it as one HTTP/2 stream
-// over standard input and output to the app, which decides. Decides nothing itself, and ends when the app does.
+// Runs in a container of its own that shares only the loopback with a sandbox. Carries each connection to it over standard input
+// and output to the app, which decides. Decides nothing itself, and ends when the app does.
 // Argument: JSON {port, maxConnections, direct: ["address port", …]}.
-import http2 from 'node:http2';
 import net from 'node:net';
 import os from 'node:os';
 import { Duplex } from 'node:stream';
+import { Mux } from './mux.mjs';
 
 const { port, maxConnections, direct } = JSON.parse(process.argv[1]);
 const local = '127.0.0.1';
@@ -12,37 +12,24 @@ const local = '127.0.0.1';
 // Not process.stdout: its writes to a pipe block.
 const input = new net.Socket({ fd: 0, readable: true, writable: false });
 const output = new net.Socket({ fd: 1, readable: false, writable: true });
-const session = http2.connect('http://app', {
-  createConnection: () => Duplex.from({ readable: input, writable: output }),
-  settings: { enablePush: false, initialWindowSize: 1024 ** 2 },
-  maxSessionMemory: 64,
-  peerMaxConcurrentStreams: maxConnections + 8,
-});
-const leave = () => process.exit(0);
-for (const stream of [input, output, session]) {
-  stream.on('error', leave);
-  stream.on('close', leave);
-}
-session.on('connect', () => session.setLocalWindowSize(8 * 1024 ** 2));
+const mux = new Mux(Duplex.from({ readable: input, writable: output }), { onClose: () => process.exit(0) });
 
 const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-  const stream = session.request({ ':method': 'POST', ':path': '/connection' }, { endStream: false });
-  stream.on('error', () => socket.destroy());
-  stream.on('close', () => socket.destroy());
-  socket.on('error', () => stream.close(http2.constants.NGHTTP2_CANCEL));
-  socket.on('close', () => stream.destroyed || stream.close(http2.constants.NGHTTP2_CANCEL));
-  socket.pipe(stream);
-  stream.pipe(socket);
+  const channel = mux.open();
+  channel.on('error', () => socket.destroy());
+  socket.on('error', () => channel.destroy());
+  // What was read to its end may still wait to be written on the other side.
+  channel.on('close', () => (channel.readableEnded ? socket.destroySoon() : socket.destroy()));
+  socket.on('close', () => {
+    if (!socket.readableEnded || !channel.readableEnded) channel.destroy();
+  });
+  socket.pipe(channel);
+  channel.pipe(socket);
 });
-server.maxConnections = maxConnections;
-server.on('error', (error) => report([`the relay cannot listen: ${error.code}`]));
-server.listen(port, local, async () => report(await canary()));
-
-function report(findings) {
-  const stream = session.request({ ':method': 'POST', ':path': '/canary' }, { endStream: false });
-  stream.on('error', leave);
-  stream.end(JSON.stringify(findings));
-}
+// Those over the limit of the app get its answer; those far over it are closed here.
+server.maxConnections = 2 * maxConnections;
+server.on('error', (error) => mux.report([`the relay cannot listen: ${error.code}`]));
+server.listen(port, local, async () => mux.report(await canary()));
 
 /** Tries what must fail; returns what did not. */
 async function canary() {
