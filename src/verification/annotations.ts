@@ -6,7 +6,7 @@ const messageChars = 500;
 
 /** `path:line:col: message` and its kin: compilers, linters and runners that tell place and message in one line. Groups: path, line, message. */
 const oneLine: readonly RegExp[] = [
-  /^(.+?)\((\d+),\d+\): ((?:error|warning) .+)$/,
+  /^(.+?)\((\d+),\d+\): ((?:error|warning)\b.+)$/,
   /^(?:\[\w+\] )?(\S[^:()]*\.\w+):\[(\d+),\d+\] (.+)$/,
   /^(\S[^:()]*\.\w+):(\d+):(?:\d+)(?::| -| ✖|\s)\s*(.+)$/,
   /^(\S[^:()]*\.\w+):(\d+): (.+)$/,

@@ -3,7 +3,7 @@ import { isDefinitionFile, namedByCommand } from './definition-files.ts';
 import type { FileVersions } from './file-versions.ts';
 import type { Objection } from './outcomes.ts';
 import { lockChanges, manifestChanges } from './package-manifest.ts';
-import { isTestCode } from './test-paths.ts';
+import { isFixture, isTestCode } from './test-paths.ts';
 
 /** Tables of a TOML or INI file that configure checks: the rest (name, version, dependencies) may change freely. */
 const checkingTable =
@@ -13,7 +13,7 @@ const checkingTable =
 export function judgeDefinitions(
   files: readonly FileVersions[],
   checks: readonly WallCheck[],
-  /** Texts of base that name further files which checks run: package.json, Makefile. */
+  /** What base's scripts and recipes run: they name further files that define checks. */
   baseScripts: readonly string[],
 ): Objection[] {
   const commands = [...checks.flatMap((check) => check.command ?? []), ...baseScripts];
@@ -34,6 +34,8 @@ export function judgeDefinitions(
 
 function reasonFor(file: FileVersions, commands: readonly string[], files: readonly FileVersions[]): string | null {
   const paths = [file.path, ...(file.from === undefined ? [] : [file.from])];
+  // A fixture looks like a project and is none.
+  if (paths.every(isFixture)) return null;
   const name = file.path.slice(file.path.lastIndexOf('/') + 1);
   if (name === 'package.json' && !paths.some((path) => path.includes('node_modules/')))
     return list(manifestChanges(file.before, file.after, commands));

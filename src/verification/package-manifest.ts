@@ -37,7 +37,8 @@ const dependencyKeys = ['dependencies', 'devDependencies', 'optionalDependencies
  * numbers, are no business of this.
  */
 export function manifestChanges(before: string | null, after: string | null, commands: readonly string[]): string[] {
-  if (before === null) return after === null ? [] : newScripts({}, record(parse(after)?.scripts), commands);
+  // A new package brings scripts of its own; none of them was a check's before.
+  if (before === null) return after === null ? [] : newScripts({}, record(parse(after)?.scripts), []);
   const old = parse(before);
   const now = after === null ? null : parse(after);
   if (old === null || now === null) return ['it was removed or can no longer be read'];
@@ -81,6 +82,12 @@ function sourceChanges(before: Record<string, unknown>, after: Record<string, un
   return Object.keys(after)
     .filter((name) => after[name] !== before[name] && odd(after[name]))
     .map((name) => `dependency \`${name}\` comes from ${String(after[name]).slice(0, 80)}`);
+}
+
+/** Bodies of the scripts of a package.json: they name further files that checks run. */
+export function scriptBodies(manifest: string | null): string[] {
+  const scripts = manifest === null ? {} : record(parse(manifest)?.scripts);
+  return Object.values(scripts).filter((body) => typeof body === 'string');
 }
 
 /**

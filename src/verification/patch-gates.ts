@@ -4,6 +4,7 @@ import { judgeDefinitions } from './definitions.ts';
 import { type FileVersions, readVersions } from './file-versions.ts';
 import type { Mask } from './mask.ts';
 import type { Objection } from './outcomes.ts';
+import { scriptBodies } from './package-manifest.ts';
 import { judgeScope } from './scope.ts';
 import { judgeSecrets } from './secrets.ts';
 import { judgeTampering } from './tampering.ts';
@@ -27,18 +28,17 @@ export async function judgePatch(
   const { repository, base, tree, walls } = request;
   const versions = await readVersions(git, repository, { base, head: tree }, diff);
   const lines = changedLines(diff.text);
-  const scripts = [await git.read(repository, base, 'package.json'), await git.read(repository, base, 'Makefile')];
+  const recipes = (textOf(await git.read(repository, base, 'Makefile')) ?? '')
+    .split('\n')
+    .filter((line) => line.startsWith('\t'));
+  const scripts = [...scriptBodies(textOf(await git.read(repository, base, 'package.json'))), ...recipes];
   const loss = judgeTestLoss(versions);
   return {
     versions,
     loss,
     objections: [
       ...judgeScope(diff.files, walls),
-      ...judgeDefinitions(
-        versions,
-        walls.checks,
-        scripts.flatMap((bytes) => textOf(bytes) ?? []),
-      ),
+      ...judgeDefinitions(versions, walls.checks, scripts),
       ...judgeTampering(lines, versions),
       ...loss.objections,
       ...(await judgeSecrets(lines, mask)),

@@ -69,7 +69,7 @@ const tapLine = /^(?:not )?ok \d+(?! .*# (?:SKIP|TODO))/gim;
 const failureNames: readonly RegExp[] = [
   /^[ \t]*✖ (.+?)(?: \([\d.]+ms\))?$/gm,
   /^[ \t]*not ok \d+ -? ?(.+?)(?: # .*)?$/gm,
-  /^FAILED (\S+)(?: - .*)?$/gm,
+  /^FAILED ([^\s(]\S*)(?: - .*)?$/gm,
   /^ERROR (\S+\.py\S*)(?: - .*)?$/gm,
   /^[ \t]*(?:FAIL|×)\s+(\S+ > .+?)(?: \d+ms)?$/gm,
   /^[ \t]*● (.+ › .+)$/gm,

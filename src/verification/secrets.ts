@@ -3,6 +3,7 @@ import { creator } from '@secretlint/secretlint-rule-preset-recommend';
 import type { FileLines } from './changed-lines.ts';
 import type { Mask } from './mask.ts';
 import type { Objection } from './outcomes.ts';
+import { isTestPath } from './test-paths.ts';
 
 const preset = '@secretlint/secretlint-rule-preset-recommend';
 
@@ -51,10 +52,27 @@ async function knownShapes(path: string, lines: readonly string[]): Promise<Foun
       config: { rules: [{ id: preset, rule: creator, rules: [] }] },
     },
   });
-  return result.messages.map((message) => ({
-    index: message.loc.start.line - 1,
-    kind: `Something that looks like a secret (${message.messageId.slice(0, 60)})`,
-  }));
+  return result.messages
+    .filter((message) => !isPlaceholder(path, message.ruleId, content.slice(...message.range)))
+    .map((message) => ({
+      index: message.loc.start.line - 1,
+      kind: `Something that looks like a secret (${message.messageId.slice(0, 60)})`,
+    }));
+}
+
+/** Addresses with a user and a password are mostly examples; a finding that nobody can waive must not be about `user:pass@example.org`. */
+function isPlaceholder(path: string, rule: string, found: string): boolean {
+  if (!/basicauth|database-connection-string/.test(rule)) return false;
+  return (
+    isTestPath(path) ||
+    /\.(?:md|rst|txt|adoc)$/i.test(path) ||
+    /@(?:localhost|127\.|\[?::1|0\.0\.0\.0|[\w.-]*example\.|[\w.-]+\.(?:test|invalid|local|example)\b|db\b|postgres\b|host\b)/i.test(
+      found,
+    ) ||
+    /:(?:\$|<|\{|%|pass|pwd|secret|xxx|\*\*\*|changeme|user|postgres|root|admin|token)/i.test(
+      found.replace(/^\w+:\/\//, ''),
+    )
+  );
 }
 
 function exactValues(added: FileLines['added'], mask: Mask): Found[] {

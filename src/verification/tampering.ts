@@ -1,15 +1,18 @@
 import type { ChangedLine, FileLines } from './changed-lines.ts';
 import type { FileVersions } from './file-versions.ts';
 import type { Objection } from './outcomes.ts';
+import { sourceText } from './source-text.ts';
 import { importedPaths } from './test-loss.ts';
-import { isCode, isTestCode, isTestPath, stem } from './test-paths.ts';
+import { isCode, isTestCode, isTestFile, isTestPath, stem } from './test-paths.ts';
 
 interface Trick {
   pattern: RegExp;
-  /** Which files it is a trick in. */
+  /** Which files it is a trick in; `tests` are those that a runner takes for tests, not their helpers. */
   where: 'source' | 'tests' | 'anywhere';
   gate: 'tests' | 'definitions';
   says: string;
+  /** Written as a comment. All others are looked for in code alone. */
+  inComments?: boolean;
 }
 
 /**
@@ -33,7 +36,7 @@ const tricks: readonly Trick[] = [
   },
   {
     pattern:
-      /\b(?:stack|prepareStackTrace|getframeinfo|inspect\.(?:stack|currentframe)|sys\._getframe|runtime\.Caller)\b[^;\n]*(?:test|spec)|\b__main__\b[^;\n]*pytest|require\.main\b[^;\n]*test/i,
+      /\bstack\b[^;\n]*\b(?:includes|indexOf|match|search|test)\([^)]*(?:test|spec)|\b(?:inspect\.(?:stack|currentframe)|sys\._getframe|getframeinfo|runtime\.Caller)\b[^;\n]*(?:test|spec)|['"][^'"]*test[^'"]*['"]\s+in\b[^;\n]*(?:stack|frame)/i,
     where: 'source',
     gate: 'tests',
     says: 'Code outside the tests looks at who calls it for a test.',
@@ -61,7 +64,7 @@ const tricks: readonly Trick[] = [
   },
   {
     pattern:
-      /(?:console\.\w+|print\w*|puts|echo|write(?:Sync|ln)?|fmt\.Print\w*)\s*[( ].*?(?:#\s*(?:pass|tests|fail)\s+\d|\d+\s+(?:passed|passing)\b|Tests?:\s+\d+\s+passed|TAP version \d+|\bok\s+\d+\s+-|test result: ok|\bPASS\b|All files pass|no issues found|0 (?:errors|problems))/i,
+      /\b(?:console\.(?:log|info|warn|error)|process\.std(?:out|err)\.write|print|println!?|puts|echo|fmt\.Print\w*|sys\.std(?:out|err)\.write)\s*[( ].*?(?:#\s*(?:pass|tests|fail)\s+\d|\d+\s+(?:passed|passing)\b|Tests?:\s+\d+\s+passed|TAP version \d+|\bok\s+\d+\s+-|test result: ok)/i,
     where: 'anywhere',
     gate: 'tests',
     says: 'Something prints what a test runner prints when all is well.',
@@ -79,6 +82,7 @@ const tricks: readonly Trick[] = [
     where: 'anywhere',
     gate: 'definitions',
     says: 'A check is switched off for a whole file.',
+    inComments: true,
   },
 ];
 
@@ -95,15 +99,27 @@ export function judgeTampering(lines: ReadonlyMap<string, FileLines>, files: rea
   for (const [path, { added: all }] of lines) {
     if (!isCode(path)) continue;
     const added = all.filter(({ text }) => text.length <= longestLineChars);
-    const place = isTestPath(path) ? 'tests' : 'source';
-    for (const trick of tricks) {
-      if (trick.where !== 'anywhere' && trick.where !== place) continue;
-      const hit = added.find(({ text }) => trick.pattern.test(text));
+    const code = codeLines(path, files);
+    for (const trick of tricks.filter(({ where }) => isPlace(where, path))) {
+      const hit = added.find(({ line, text }) =>
+        trick.pattern.test(trick.inComments ? text : (code?.[line - 1] ?? text)),
+      );
       if (hit !== undefined) objections.push(objection(trick.gate, trick.says, path, hit));
     }
     if (isTestCode(path)) objections.push(...mockedSubjects(path, added, files));
   }
   return objections;
+}
+
+function isPlace(where: Trick['where'], path: string): boolean {
+  if (where === 'anywhere') return true;
+  return where === 'tests' ? isTestFile(path) : !isTestPath(path);
+}
+
+/** The file's lines without comments, by number; null where its text is not known. */
+function codeLines(path: string, files: readonly FileVersions[]): string[] | null {
+  const text = files.find((file) => file.path === path)?.after;
+  return text === null || text === undefined ? null : sourceText(path, text).code.split('\n');
 }
 
 function objection(gate: 'tests' | 'definitions', says: string, path: string, line: ChangedLine): Objection {
@@ -112,27 +128,25 @@ function objection(gate: 'tests' | 'definitions', says: string, path: string, li
 
 function mockedSubjects(path: string, added: readonly ChangedLine[], files: readonly FileVersions[]): Objection[] {
   const sources = files.filter((file) => !isTestPath(file.path)).map((file) => file.path);
+  const text = files.find((file) => file.path === path)?.after ?? '';
   return added.flatMap((line) => {
     const match = mocking.exec(line.text);
     const target = match?.slice(1).find((part) => part !== undefined);
     if (target === undefined) return [];
     const resolved = target.startsWith('.') ? (importedPaths(path, `from '${target}'`)[0] ?? target) : target;
-    return isSubject(path, resolved, sources)
+    return isSubject(path, resolved, sources, text)
       ? [objection('tests', 'A test replaces the module that it tests.', path, line)]
       : [];
   });
 }
 
-/** What a test is about: the source named like it, and whatever the patch itself changes. */
-function isSubject(testPath: string, target: string, changedSources: readonly string[]): boolean {
-  const segments = target.replace(/\.[cm]?[jt]sx?$/, '').split(target.includes('/') ? '/' : /[./]/);
-  if (segments.includes(stem(testPath))) return true;
-  return changedSources.some((source) => {
-    const plain = source.replace(/\.[^./]+$/, '');
-    return (
-      plain === segments.join('/') ||
-      (segments.length > 1 && segments.join('/').startsWith(`${plain}/`)) ||
-      plain.endsWith(`/${segments.slice(0, -1).join('/')}`)
-    );
-  });
+/** What a test is about: the source named like it, whatever the patch itself changes, and for a dotted name the function it is named after. */
+function isSubject(testPath: string, target: string, changedSources: readonly string[], testText: string): boolean {
+  if (!target.includes('/')) {
+    const last = target.split('.').at(-1) ?? '';
+    return target.includes('.') ? testText.includes(`def test_${last}(`) : stem(testPath) === target;
+  }
+  const plain = target.replace(/\.[cm]?[jt]sx?$/, '');
+  if (plain.split('/').at(-1) === stem(testPath)) return true;
+  return changedSources.some((source) => source.replace(/\.[^./]+$/, '') === plain);
 }

@@ -106,10 +106,15 @@ function judgeKept(file: FileVersions, together: Together, loss: TestLoss): void
   const before = markersOf(file.from ?? file.path, file.before);
   const after = markersOf(file.path, file.after);
   const object = (message: string) => loss.objections.push(objection(message, file.path));
-  if (after.skipped > before.skipped) object(`${after.skipped - before.skipped} tests or groups are newly skipped.`);
+  judgeSkips(file, before, after, together, loss);
   if (after.focused > before.focused) object('Focused tests keep all others from running.');
-  if (after.vacuous > before.vacuous) object('Assertions were added that no code can fail.');
+  if (after.undone > before.undone) object('Assertions were made harmless by an “or true”.');
   if (file.typeChanged) object('The test file was replaced by a link.');
+  const lost = file.before === null || file.after === null ? [] : lostExpectations(file.path, file.before, file.after);
+  if (after.vacuous > before.vacuous) {
+    if (lost.length > 0) object('Assertions were replaced by ones that no code can fail.');
+    else loss.notes.push(`${file.path} has new assertions that no code can fail.`);
+  }
   if (file.before === null) {
     if (after.tests > 0 && after.assertions === 0)
       loss.notes.push(`The new test file ${file.path} asserts nothing that is recognised.`);
@@ -121,8 +126,27 @@ function judgeKept(file: FileVersions, together: Together, loss: TestLoss): void
   } else if (after.assertions < before.assertions && together.assertionsFell) {
     object(`Assertions fell from ${before.assertions} to ${after.assertions}.`);
   }
-  if (file.after !== null && lostExpectations(file.path, file.before, file.after).length > 0) {
-    loss.changedExpectations.push(file.path);
+  if (lost.length > 0) loss.changedExpectations.push(file.path);
+}
+
+/** A test that ran before and is skipped now is lost; a new one that is skipped (on some platform, say) takes nothing away. */
+function judgeSkips(
+  file: FileVersions,
+  before: TestMarkers,
+  after: TestMarkers,
+  together: Together,
+  loss: TestLoss,
+): void {
+  const newly = after.skipped.filter((name) => !before.skipped.includes(name));
+  const existing = newly.filter((name) => before.names.includes(name));
+  const renamed = newly.length > 0 && before.names.some((name) => !together.namesAfter.has(name));
+  if (existing.length > 0 || renamed || after.skippedGroups > before.skippedGroups) {
+    const told = existing.length > 0 ? `: ${existing.slice(0, 5).join(', ')}` : '';
+    loss.objections.push(objection(`Tests are newly skipped${told}.`, file.path));
+  } else if (newly.length > 0) {
+    loss.notes.push(
+      `${file.path} brings new tests that are skipped, at least on some platforms: ${newly.slice(0, 5).join(', ')}.`,
+    );
   }
 }
 

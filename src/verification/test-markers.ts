@@ -7,12 +7,16 @@ export interface TestMarkers {
   /** Titles or function names of the declared tests, where they are literal. */
   names: string[];
   assertions: number;
-  /** Tests or groups switched off. */
-  skipped: number;
+  /** Names of tests that are switched off one by one. */
+  skipped: string[];
+  /** Other ways of switching tests off: whole groups or files, or where it cannot be told which. */
+  skippedGroups: number;
   /** Tests or groups that keep all others from running. */
   focused: number;
-  /** Assertions that no code can fail. */
+  /** Assertions that no code can fail, such as `assert.ok(true)`. */
   vacuous: number;
+  /** Assertions made harmless by an “or true”. */
+  undone: number;
 }
 
 /** Counted in code whose strings are emptied. */
@@ -25,6 +29,7 @@ const testDeclarations = [
   /@(?:Test|ParameterizedTest|RepeatedTest)\b/g,
   /\[(?:Fact|Theory|Test|TestMethod|TestCase)\b/g,
   /^[ \t]*@test\s+["']/gm,
+  /^[ \t]*(?:it|specify|scenario)\s+["']/gm,
   /function\s+test\w+\s*\(/g,
 ];
 
@@ -32,21 +37,34 @@ const assertionCalls = [
   /(?<![\w$])(?:assert|should|expect|verify|require|check)(?:\.\w+)*\s*!?\s*\(/g,
   /(?<![\w$])(?:self|this)\.(?:assert|fail)\w*\s*\(/g,
   /^[ \t]*assert\b(?!\s*[.(!])/gm,
-  /(?<![\w$])(?:assert|debug_assert|prop_assert)\w*!\s*[([{]/g,
+  /(?<![\w$])(?:assert_\w+|(?:debug|prop)_assert\w*)!\s*[([{]/g,
   /(?<![\w$.])(?:assert|expect|ASSERT|EXPECT|CHECK|REQUIRE)_?[A-Z]\w*\s*\(/g,
   /(?<![\w$])Assert\.\w+\s*[(<]/g,
   /(?<![\w$])t\.(?:is|not|true|false|truthy|falsy|deepEqual|like|throws|throwsAsync|equal|same|ok|notOk|match|regex|snapshot|Error|Errorf|Fatal|Fatalf|Fail|FailNow)\s*\(/g,
   /\.should\b|(?<![\w$])pytest\.(?:raises|warns|approx)\s*\(/g,
 ];
 
-const skipMarkers = [
-  /(?<![\w$])(?:it|test|describe|suite|context|specify|t|bench)\.(?:skip|todo|failing|fails|skipIf|runIf|fixme)\b/g,
-  /(?<![\w.$])(?:xit|xtest|xdescribe|xcontext|xspecify)\s*[(.]/g,
-  /[{,]\s*(?:skip|todo|ignore)\s*:\s*(?!false\b|undefined\b|null\b)\S/g,
+/** Skips of one test, which they stand before: the next declared test is meant. */
+const skipsOfNext = [
+  /(?<![\w$])(?:it|test|specify|Deno\.test)\.(?:skip|todo|failing|fails|skipIf|runIf|fixme|ignore)\b/g,
+  /(?<![\w.$])(?:xit|xtest|xspecify)\s*[(.]/g,
+  /(?<![\w.$])(?:it|test|specify|Deno\.test)(?:\.\w+)*\([^;\n]*[{,][ \t]*(?:skip|todo|ignore)\s*:\s*(?!false\b|undefined\b|null\b)\S/g,
   /@(?:pytest\.mark\.(?:skip|skipif|xfail)|unittest\.(?:skip\w*|expectedFailure)|Ignore|Disabled\w*|skip\w*)\b/g,
-  /(?<![\w$])pytest\.(?:skip|xfail|importorskip)\s*\(|^[ \t]*(?:pytestmark|__test__|collect_ignore\w*)\s*=/gm,
-  /(?<![\w$])(?:self\.skipTest|unittest\.SkipTest|SkipTest|this\.skip|t\.Skip\w*|b\.Skip\w*|Assume\.\w+|assumeTrue|assumeFalse|markTestSkipped|markTestIncomplete)\s*\(/g,
-  /#\[ignore\b|\bSkip\s*=\s*|\[Ignore\b|^[ \t]*skip\s+["']/gm,
+  /#\[ignore\b/g,
+];
+
+/** Skips from within a test: the last declared one is meant. */
+const skipsOfLast = [
+  /(?<![\w$])(?:pytest\.(?:skip|xfail|importorskip)|self\.skipTest|unittest\.SkipTest|SkipTest|this\.skip|t\.Skip\w*|t\.skip|b\.Skip\w*|Assume\.\w+|assumeTrue|assumeFalse|markTestSkipped|markTestIncomplete)\s*\(/g,
+  /^[ \t]+skip\s+["']/gm,
+  /^[ \t]*(?:skip|todo|ignore)\s*:\s*true\b/gm,
+];
+
+const groupSkips = [
+  /(?<![\w$])(?:describe|suite|context|bench)\.(?:skip|todo|skipIf|runIf|fixme)\b/g,
+  /(?<![\w.$])(?:xdescribe|xcontext)\s*[(.]/g,
+  /^[ \t]*(?:pytestmark|__test__|collect_ignore\w*)\s*=/gm,
+  /\bSkip\s*=\s*|\[Ignore\b/g,
   /#!?\[cfg\(any\(\)\)\]|^[ \t]*\/\/go:build\s+ignore|^[ \t]*\/\/ \+build\s+ignore/gm,
 ];
 
@@ -62,11 +80,15 @@ const vacuousAssertions = [
   /\bexpect\(\s*(?:true|1)\s*\)\.(?:toBeTruthy|toBeDefined|to\.be\.ok|to\.be\.true)/g,
   /\bassert(?:\.ok|\.isTrue|\.isOk)?\(\s*(?:true|1|!0|!false)\s*[,)]/g,
   /\bassert\.(?:equal|strictEqual|deepEqual|deepStrictEqual)\(\s*(true|false|null|undefined|\d+|(['"])[^'"]*\2)\s*,\s*\1\s*[,)]/g,
-  /^[ \t]*assert\s+(?:True|1|not\s+False|1\s*==\s*1|True\s*==\s*True)\s*(?:,|$)|^[ \t]*assert\s.*\bor\s+True\s*$/gm,
+  /^[ \t]*assert\s+(?:True|1|not\s+False|1\s*==\s*1|True\s*==\s*True)\s*(?:,|$)/gm,
   /\bself\.assert(?:True\(\s*True|False\(\s*False|Equal\(\s*(\d+|True|False|None)\s*,\s*\1)\s*[,)]/g,
   /\bassert(?:_eq)?!\(\s*(?:true|(\d+)\s*,\s*\1)\s*[,)]/g,
-  /\b(?:assert\w*(?:\.\w+)?|expect)\([^;\n]*\|\|\s*(?:true|1)\s*[,)]/g,
   /\bassert(?:True\(\s*true|Equals\(\s*(\d+|true|false)\s*,\s*\1)\s*\)|\bt\.(?:true|ok|pass)\(\s*(?:true\s*)?\)/g,
+];
+
+const undoneAssertions = [
+  /\b(?:assert\w*(?:\.\w+)?|expect)\([^;\n]*\|\|\s*(?:true|1)\s*[,)]/g,
+  /^[ \t]*assert\s.*\bor\s+True\s*$/gm,
 ];
 
 const titles = [
@@ -74,7 +96,7 @@ const titles = [
   /^[ \t]*(?:async\s+)?(?:def|func|fn|function)\s+()((?:test|Test|Fuzz|Example)\w*)/gm,
   /#\[(?:\w+::)*test(?:\([^\]]*\))?\]\s*(?:#\[[^\]]*\]\s*)*(?:pub\s+)?(?:async\s+)?fn\s+()(\w+)/g,
   /@(?:Test|ParameterizedTest)\b[^{;]*?\bvoid\s+()(\w+)/g,
-  /^[ \t]*@test\s+(["'])([^"']*)\1/gm,
+  /^[ \t]*(?:@test|it|specify|scenario)\s+(["'])([^"'\n]*)\1/gm,
 ];
 
 /** Counts what a test file declares. Near enough to see a loss; no parser for each language. */
@@ -84,18 +106,38 @@ export function testMarkers(path: string, text: string): TestMarkers {
   const off = path.endsWith('.go')
     ? bare + (/^[ \t]*\/\/(?:go:build| \+build)\s+ignore.*$/m.exec(text)?.[0] ?? '')
     : bare;
-  const names = titles.flatMap((title) => [...code.matchAll(title)].map((match) => match[2] ?? ''));
+  const declared = titles
+    .flatMap((title) => [...code.matchAll(title)].map((match) => ({ at: match.index, name: match[2] ?? '' })))
+    .sort((left, right) => left.at - right.at);
+  const next = positions(skipsOfNext, code).map((at) => declared.find((test) => test.at >= at)?.name);
+  const last = positions(skipsOfLast, code).map((at) => declared.findLast((test) => test.at < at)?.name);
+  const skipped = [...next, ...last];
   return {
     tests: hits(testDeclarations, bare),
-    names,
+    names: declared.map(({ name }) => name),
     assertions: hits(assertionCalls, bare),
-    skipped: hits(skipMarkers, off),
+    skipped: skipped.filter((name) => name !== undefined),
+    skippedGroups: hits(groupSkips, off) + skipped.filter((name) => name === undefined).length,
     focused: hits(focusMarkers, bare),
     vacuous: hits(vacuousAssertions, code),
+    undone: hits(undoneAssertions, code),
   };
 }
 
-export const noMarkers: TestMarkers = { tests: 0, names: [], assertions: 0, skipped: 0, focused: 0, vacuous: 0 };
+export const noMarkers: TestMarkers = {
+  tests: 0,
+  names: [],
+  assertions: 0,
+  skipped: [],
+  skippedGroups: 0,
+  focused: 0,
+  vacuous: 0,
+  undone: 0,
+};
+
+function positions(patterns: readonly RegExp[], text: string): number[] {
+  return patterns.flatMap((pattern) => [...text.matchAll(pattern)].map((match) => match.index));
+}
 
 /** Minified or generated lines declare no test, and patterns must not be made to search them again and again. */
 export function withoutLongLines(text: string): string {

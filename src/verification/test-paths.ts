@@ -13,6 +13,11 @@ export function isTestPath(path: string): boolean {
   return testFolder.test(`/${path}`) || testName.test(path) || snapshotName.test(path);
 }
 
+/** A file that a runner takes for tests by its name; helpers and fixtures beside it are not. */
+export function isTestFile(path: string): boolean {
+  return testName.test(path);
+}
+
 /** A file that holds tests, not data for them. */
 export function isTestCode(path: string): boolean {
   return isTestPath(path) && codeName.test(path) && !isSnapshot(path);
@@ -34,4 +39,9 @@ export function stem(path: string): string {
     .replace(/^test[_-]|[_-](?:test|spec)$/i, '')
     .replace(/(?<=[a-z0-9])(?:Test|Tests|IT|Spec|TestCase)$/, '')
     .toLowerCase();
+}
+
+/** Data that tests work on: whole projects lie there, with configuration that nothing checks this one by. */
+export function isFixture(path: string): boolean {
+  return /(?:^|\/)(?:__fixtures__|fixtures?|testdata|test-data)\//i.test(path);
 }

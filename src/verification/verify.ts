@@ -72,12 +72,17 @@ export async function verify(request: VerifyRequest, doors: VerifyDoors, signal:
     criteria,
     tests: redGreen.tests,
     notes: [...patch.loss.notes, ...redGreen.notes, ...patchNotes(diff)],
-    rollbackTried: await tryRollback(git, request.repository, { base: request.base, head: request.tree }),
+    rollbackTried: await rollbackOf(request, git),
     blocked: benches.blocked,
     annotations: await annotationsOf(checks, request, doors),
     feedback: decided.next === 'open' ? null : feedbackOf(decided.findings, decided.checks),
     question: questionOf(decided, request.emptyReason),
   };
+}
+
+async function rollbackOf(request: VerifyRequest, git: VerifyDoors['git']): Promise<Verdict['rollbackTried']> {
+  const { ok, note } = await tryRollback(git, request.repository, { base: request.base, head: request.tree });
+  return { ok, note };
 }
 
 async function inOrder<T, R>(

@@ -1,0 +1,322 @@
+import { describe, expect, it } from 'vitest';
+import { changedLines } from '../../src/verification/changed-lines.ts';
+import { isDefinitionFile } from '../../src/verification/definition-files.ts';
+import { judgeDefinitions } from '../../src/verification/definitions.ts';
+import { lostExpectations } from '../../src/verification/expectations.ts';
+import type { FileVersions } from '../../src/verification/file-versions.ts';
+import { judgeScope } from '../../src/verification/scope.ts';
+import { judgeSecrets } from '../../src/verification/secrets.ts';
+import { judgeTestLoss } from '../../src/verification/test-loss.ts';
+import { testMarkers } from '../../src/verification/test-markers.ts';
+import { isTestCode } from '../../src/verification/test-paths.ts';
+import { check, wallsWith } from '../bench/bench-walls.ts';
+
+function version(path: string, before: string | null, after: string | null, from?: string): FileVersions {
+  return { path, from, before, after, binary: false, typeChanged: false };
+}
+
+describe('what a test file declares', () => {
+  it.each([
+    [
+      'a.test.ts',
+      "it('a', () => { expect(1).toBe(1) });\nit.each([1])('b', () => {});\n// it('c', …)\n'it(\\'d\\')'",
+      2,
+      1,
+    ],
+    [
+      'test_a.py',
+      'def test_a():\n    assert 1 == f()\n\nasync def test_b(self):\n    self.assertEqual(1, 2)\n# def test_c():\n',
+      2,
+      2,
+    ],
+    ['a_test.go', 'func TestA(t *testing.T) {\n\tif x { t.Fatal("no") }\n}\nfunc helper() {}\n', 1, 1],
+    ['tests/a.rs', '#[test]\nfn a() { assert_eq!(1, f()); }\n#[tokio::test]\nasync fn b() { assert!(x); }\n', 2, 2],
+    [
+      'ATest.java',
+      '@Test\nvoid a() { assertEquals(1, f()); }\n@ParameterizedTest\nvoid b() { assertTrue(x); }\n',
+      2,
+      2,
+    ],
+    ['a_spec.rb', "it 'is' do\n  expect(f).to eq(1)\nend\n", 1, 1],
+  ])('%s', (path, text, tests, assertions) => {
+    const markers = testMarkers(path, text);
+
+    expect([markers.tests, markers.assertions]).toEqual([tests, assertions]);
+  });
+
+  it.each([
+    ['a.test.ts', "it.skip('gone', () => {});", ['gone']],
+    ['a.test.ts', "test('gone', { skip: true }, () => {});\ntest('kept', { skip: false }, () => {});", ['gone']],
+    ['a.test.ts', "xit('gone', () => {});", ['gone']],
+    [
+      'test_a.py',
+      '@pytest.mark.skipif(WIN, reason="x")\ndef test_gone():\n    pass\n\ndef test_kept():\n    pass\n',
+      ['test_gone'],
+    ],
+    ['test_a.py', 'def test_gone():\n    pytest.skip("later")\n', ['test_gone']],
+    ['a_test.go', 'func TestGone(t *testing.T) {\n\tt.Skip("later")\n}\n', ['TestGone']],
+    ['tests/a.rs', '#[test]\n#[ignore]\nfn gone() {}\n', []],
+  ])('which of them are skipped: %s %s', (path, text, skipped) => {
+    const markers = testMarkers(path, text);
+
+    expect(markers.skipped).toEqual(skipped);
+    expect(markers.skipped.length + markers.skippedGroups).toBeGreaterThan(0);
+  });
+
+  it('is counted in linear time, whatever the text', () => {
+    const started = Date.now();
+    for (const text of [
+      '\n'.repeat(300_000),
+      "it('".repeat(100_000),
+      '{ '.repeat(200_000),
+      '/*'.repeat(200_000),
+      '`'.repeat(200_001),
+      '@Test '.repeat(50_000),
+    ]) {
+      testMarkers('a.test.ts', text);
+      lostExpectations('a.test.ts', text, '');
+    }
+
+    expect(Date.now() - started).toBeLessThan(5_000);
+  });
+});
+
+describe('test loss', () => {
+  const two = "test('a', () => { assert.equal(f(), 1); });\ntest('b', () => { assert.equal(g(), 2); });\n";
+
+  it('is a note when the source went too, an objection when it stays', () => {
+    const together = judgeTestLoss([version('src/f.js', 'x', null), version('test/f.test.js', two, null)]);
+    const alone = judgeTestLoss([version('test/f.test.js', two, null)]);
+
+    expect(together.objections).toEqual([]);
+    expect(together.goneWithSource).toBe(2);
+    expect(together.notes[0]).toContain('deleted together with its source src/f.js');
+    expect(alone.objections[0]?.message).toContain('A test file with 2 tests was deleted');
+  });
+
+  it('is none when tests are moved, also by renaming the file', () => {
+    const moved = judgeTestLoss([
+      version('test/a.test.js', two, two.split('\n')[0] ?? ''),
+      version('test/b.test.js', null, two.split('\n')[1] ?? ''),
+    ]);
+    const renamed = judgeTestLoss([version('test/new.test.js', two, two, 'test/old.test.js')]);
+
+    expect(moved.objections).toEqual([]);
+    expect(renamed.objections).toEqual([]);
+  });
+
+  it('is seen when a skipped test is given another name beside an easy new one', () => {
+    const after = two.replace("test('a'", "test.skip('a later'").concat("test('easy', () => { assert.ok(f); });\n");
+
+    expect(judgeTestLoss([version('test/f.test.js', two, after)]).objections.map(({ message }) => message)).toContain(
+      'Tests are newly skipped.',
+    );
+  });
+
+  it('lets new tests be skipped on some platform, with a note', () => {
+    const after = `${two}test('c', { skip: process.platform === 'win32' }, () => { assert.ok(f()); });\n`;
+    const loss = judgeTestLoss([version('test/f.test.js', two, after)]);
+
+    expect(loss.objections).toEqual([]);
+    expect(loss.notes[0]).toContain('new tests that are skipped');
+  });
+});
+
+describe('expectations', () => {
+  const before = "import { f } from './f.js';\nassert.equal(f(1, 2), 3);\nexpect(g()).toEqual({ a: 'x' });\n";
+
+  it.each([
+    ['an import that moved', before.replace('./f.js', '../lib/f.js')],
+    ['a function that was renamed', before.replaceAll('f(', 'sum(')],
+    ['another order', before.split('\n').reverse().join('\n')],
+    ['an added assertion', `${before}assert.equal(f(0), 0);\n`],
+  ])('are not lost by %s', (_, after) => {
+    expect(lostExpectations('a.test.js', before, after)).toEqual([]);
+  });
+
+  it.each([
+    ['another value', before.replace('2), 3)', '2), 4)')],
+    ['a weaker matcher', before.replace("toEqual({ a: 'x' })", 'toBeDefined()')],
+    ['a removed assertion', before.replace('assert.equal(f(1, 2), 3);', '')],
+  ])('are lost by %s', (_, after) => {
+    expect(lostExpectations('a.test.js', before, after)).not.toEqual([]);
+  });
+});
+
+describe('what defines a check', () => {
+  it.each([
+    ...[
+      'Makefile',
+      'tools/ci.mk',
+      'conftest.py',
+      'tests/conftest.py',
+      'vitest.config.ts',
+      'packages/a/jest.config.cjs',
+      '.mocharc.json',
+      'pytest.ini',
+      'tox.ini',
+    ],
+    ...[
+      '.eslintrc.cjs',
+      'eslint.config.mjs',
+      'tsconfig.json',
+      'tsconfig.build.json',
+      'biome.json',
+      '.prettierignore',
+      'setup.cfg',
+      'ruff.toml',
+      '.golangci.yml',
+    ],
+    ...[
+      '.npmrc',
+      '.env',
+      '.nvmrc',
+      'node_modules/.bin/tsc',
+      'sitecustomize.py',
+      'src/__mocks__/fs.js',
+      '.gitlab-ci.yml',
+      'test/setup-tests.ts',
+    ],
+  ])('%s does', (path) => {
+    expect(isDefinitionFile(path)).toBe(true);
+  });
+
+  it.each([
+    'src/index.ts',
+    'src/config.ts',
+    'README.md',
+    'test/sum.test.js',
+    'src/makefile-parser.ts',
+    'docs/vitest.md',
+    'src/env.ts',
+    'tasks.py',
+  ])('%s does not', (path) => {
+    expect(isDefinitionFile(path)).toBe(false);
+  });
+
+  it('is what a check or a script of base runs, but neither tests nor product code', () => {
+    const checks = [
+      check('unit', 'Unit', 'bash tools/verify.sh && node --test test/a.test.js && node src/main.js --smoke'),
+    ];
+    const changed = (path: string) =>
+      judgeDefinitions([version(path, 'a', 'b')], checks, ['node build/lint.mjs']).length;
+
+    expect(
+      ['tools/verify.sh', 'build/lint.mjs', 'test/a.test.js', 'src/main.js', 'tools/other.sh'].map(changed),
+    ).toEqual([1, 1, 0, 0, 0]);
+  });
+
+  it('is a changed script, hook or setting of package.json, but no new script, version or dependency', () => {
+    const base = { scripts: { test: 'vitest' }, devDependencies: { vitest: '^3.0.0' } };
+    const judged = (change: object) =>
+      judgeDefinitions(
+        [version('package.json', JSON.stringify(base), JSON.stringify({ ...base, ...change }))],
+        [check('types', 'Types', 'npm run types')],
+        [],
+      ).length;
+
+    expect(judged({ scripts: { test: 'true' } })).toBe(1);
+    expect(judged({ scripts: { test: 'vitest', posttest: 'true' } })).toBe(1);
+    expect(judged({ scripts: { test: 'vitest', types: 'true' } })).toBe(1);
+    expect(judged({ jest: { testPathIgnorePatterns: ['x'] } })).toBe(1);
+    expect(judged({ devDependencies: { vitest: 'npm:fake@1' } })).toBe(1);
+    expect(judged({ scripts: { test: 'vitest', preview: 'vite preview' } })).toBe(0);
+    expect(judged({ version: '2.0.0', dependencies: { hono: '^4.0.0' } })).toBe(0);
+    expect(judged({ devDependencies: { vitest: '^3.1.0' } })).toBe(0);
+  });
+
+  it('is a tool’s table of pyproject.toml, not its version or dependencies', () => {
+    const base = '[project]\nversion = "1"\n\n[tool.pytest.ini_options]\naddopts = "-q"\n';
+    const judged = (after: string) => judgeDefinitions([version('pyproject.toml', base, after)], [], []).length;
+
+    expect(judged(base.replace('"1"', '"2"'))).toBe(0);
+    expect(judged(base.replace('-q', '-q --co'))).toBe(1);
+  });
+});
+
+describe('scope and size', () => {
+  const file = (path: string, more = {}) => ({
+    path,
+    status: 'modified' as const,
+    oldMode: '100644',
+    newMode: '100644',
+    binary: false,
+    added: 1,
+    removed: 0,
+    ...more,
+  });
+  const walls = wallsWith([]);
+  walls.files = { ...walls.files, allow: [['src/**']], deny: ['src/secret/**'] };
+  const gates = (...files: ReturnType<typeof file>[]) =>
+    judgeScope(files, walls).map(({ gate, paths }) => `${gate} ${paths.join(' ')}`);
+
+  it('count both paths of a rename', () => {
+    expect(gates(file('src/a.js', { from: 'lib/a.js', status: 'renamed' }))).toEqual(['scope lib/a.js']);
+  });
+
+  it('know protected paths in any letter case, denied ones and submodules', () => {
+    expect(gates(file('.GitHub/Workflows/x.yml'))).toEqual(['protected .GitHub/Workflows/x.yml']);
+    expect(gates(file('src/secret/a.js'))).toEqual(['scope src/secret/a.js']);
+    expect(gates(file('src/sub', { newMode: '160000' }))).toEqual(['patch src/sub']);
+  });
+
+  it('do not count companions into the size', () => {
+    const huge = { added: 5000 };
+
+    expect(judgeScope([file('package-lock.json', huge)], wallsWith([]))).toEqual([]);
+    expect(judgeScope([file('src/a.js', huge)], wallsWith([])).map(({ gate }) => gate)).toEqual(['size']);
+  });
+});
+
+describe('secrets in a diff', () => {
+  const judged = (path: string, lines: string[]) =>
+    judgeSecrets(
+      changedLines(
+        ['--- a/x', `+++ b/${path}`, `@@ -0,0 +1,${lines.length} @@`, ...lines.map((line) => `+${line}`)].join('\n'),
+      ),
+      (text) => text.replaceAll('hunter2!', '***'),
+    );
+  const token = `ghp_${'wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx'}`;
+
+  it('are named by place and kind, never by value, and no comment switches the search off', async () => {
+    const objections = await judged('src/a.js', [
+      '// secretlint-disable',
+      `const t = '${token}';`,
+      "const p = 'hunter2!';",
+    ]);
+
+    expect(objections.map(({ message }) => message)).toEqual([
+      'Something that looks like a secret (GITHUB_TOKEN) in line 2. The value is not shown.',
+      'A secret that the run was given in line 3. The value is not shown.',
+    ]);
+    expect(JSON.stringify(objections)).not.toContain(token);
+  });
+
+  it('are not seen in example addresses, since nobody could waive them', async () => {
+    expect(await judged('test/a.test.js', ["fetch('https://ada:lovelace99@real-host.com/x')"])).toEqual([]);
+    expect(await judged('src/a.js', ["fetch('https://user:pass@example.org/x')"])).toEqual([]);
+    expect(await judged('src/a.js', ["fetch('https://ada:lovelace99@real-host.com/x')"])).toHaveLength(1);
+  });
+});
+
+describe('paths of tests', () => {
+  it.each([
+    'test/a.js',
+    'src/a.test.ts',
+    'src/__tests__/a.tsx',
+    'tests/test_a.py',
+    'pkg/a_test.go',
+    'src/ATest.java',
+    'spec/a_spec.rb',
+    'a.cy.js',
+  ])('%s is one', (path) => {
+    expect(isTestCode(path)).toBe(true);
+  });
+
+  it.each(['src/latest.js', 'src/contest.py', 'src/attestation.go', 'docs/testing.md', 'src/testimony/a.js'])(
+    '%s is none',
+    (path) => {
+      expect(isTestCode(path)).toBe(false);
+    },
+  );
+});
