@@ -174,7 +174,8 @@ export function combineImage({ layers, refused }: Combining): string {
   return defaultImage;
 }
 
-/** The nearest layer's set-up. A layer above it that names hosts, for set-ups or for the network, has to have each host of it. */
+/** The nearest layer's set-up. A layer that names hosts for set-ups, or one above that names
+ * them for the network only, has to have each host of it. */
 export function combineSetup({ layers, refused }: Combining): Walls['setup'] {
   const at = layers.findLastIndex(({ policy }) => policy.setup?.command !== undefined);
   const setup = layers[at]?.policy.setup;
@@ -182,10 +183,8 @@ export function combineSetup({ layers, refused }: Combining): Walls['setup'] {
   const others = layers.filter((_each, index) => index !== at);
   const hosts = [...new Set(setup.hosts ?? [])].filter((host) => {
     const without = others.find(({ policy }, index) => {
-      const lists = [policy.setup?.hosts, index < at ? policy.network?.hosts : undefined].filter(
-        (list) => list !== undefined,
-      );
-      return lists.length > 0 && !lists.some((list) => list.includes(host));
+      const list = policy.setup?.hosts ?? (index < at ? policy.network?.hosts : undefined);
+      return list !== undefined && !list.includes(host);
     });
     if (!without) return true;
     const message = `${capital(layerNames[without.layer])} does not grant it: add it to \`setup.hosts\` there, or drop it.`;

@@ -152,7 +152,7 @@ const keys = {
       hosts: list(host, '`host:port`')
         .optional()
         .describe(
-          'What the set-up may reach. A layer above that names hosts here or under `network.hosts` must have each.',
+          'What the set-up may reach. Other layers with hosts here, and layers above with `network.hosts` only, must have each.',
         ),
       inputs: globs
         .optional()

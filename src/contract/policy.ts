@@ -240,7 +240,9 @@ function dotted(path: readonly PropertyKey[]): string {
     .replaceAll('.[', '[');
 }
 
+/** In the order of the file. One problem a key: the first says enough. */
 function sortByLine(problems: readonly PolicyProblem[]): PolicyProblem[] {
-  const unique = new Map(problems.toReversed().map((problem) => [problem.key, problem]));
-  return [...unique.values()].sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
+  const seen = new Set<string>();
+  const first = problems.filter(({ key }) => !seen.has(key) && seen.add(key));
+  return first.sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
 }

@@ -1,0 +1,243 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parsePolicyFile } from '../../src/contract/policy.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../src/contract/units.ts';
+
+function problemsOf(text: string, layer: 'operator' | 'organization' | 'repository' = 'repository') {
+  const result = parsePolicyFile(text, '.github/millwright.yml', layer);
+  return 'problems' in result ? result.problems : [];
+}
+
+function policyOf(text: string, layer: 'operator' | 'organization' | 'repository' = 'repository') {
+  const result = parsePolicyFile(text, '.github/millwright.yml', layer);
+  if ('problems' in result) throw new Error(JSON.stringify(result.problems));
+  return result.policy;
+}
+
+describe('a policy file', () => {
+  test('is read whole', () => {
+    const policy = policyOf(`image: millwright/sandbox
+setup: { command: npm ci, hosts: ["registry.example.org:443"], inputs: [package.json, package-lock.json, .npmrc] }
+files: { allow: ["src/**", "test/", "docs/**"], deny: ["src/generated/**"], companions: [package-lock.json] }
+commands: { allow: ["npm *", "node *", "git diff *"], deny: ["npm publish *"] }
+network: { hosts: [] }
+secrets: [STAGING_TOKEN]            # only if the operator grants it too
+mcp: { docs: [search, read] }       # servers and tools of the operator's list
+checks:
+  format: npm run format:check
+  lint: { command: npm run lint, optional: true }
+  unit: { command: npm test, timeout: 5m }
+  migration: npm run migrate:check
+limits: { minutes: 20, turns: 50, tokens: 800000, dollars: 3, files: 15, lines: 500, memory: 512m, tool_timeout: 90s }
+budget: { dollars_per_issue: 5, dollars_per_day: 40 }
+concurrency: { repository: 2 }
+roles: { start: maintain, command: write, stop: triage, waive: maintain, bots: [] }
+plan: approve
+pull_request: { draft: true, labels: [agent], reviewers: [acme/core] }
+learn: propose
+`);
+
+    expect(policy).toMatchObject({
+      setup: { command: 'npm ci', hosts: ['registry.example.org:443'] },
+      files: { allow: ['src/**', 'test/**', 'docs/**'] },
+      checks: { lint: { command: 'npm run lint', optional: true }, unit: { command: 'npm test', timeout: 300_000 } },
+      limits: { memory: 512 * 1024 ** 2, tool_timeout: 90_000 },
+    });
+  });
+
+  test('of the operator may hold what the others may not', () => {
+    const policy = policyOf(
+      `images: ["millwright/*"]
+retention: { days: 30, size: 10g }
+network: { addresses: [10.1.0.0/16], ca: /etc/ca.pem }
+files: { unprotect: [".github/workflows/**"] }
+concurrency: { global: 8, worker: 3 }
+model: { name: small, plan: { effort: high }, prices: { small: { input: 1, output: 4 } }, allowed: [small] }
+mcp: { docs: { url: "https://docs.example.org/mcp", headers: { Authorization: "Bearer \${DOCS}" }, tools: { search: read-only, write: mutating } } }
+for:
+  - match: acme/*
+    secrets: [STAGING_TOKEN]
+    limits: { dollars: 2 }
+`,
+      'operator',
+    );
+
+    expect(policy.for).toEqual([{ match: 'acme/*', secrets: ['STAGING_TOKEN'], limits: { dollars: 2 } }]);
+    expect(policy.retention).toEqual({ days: 30, size: 10 * 1024 ** 3 });
+  });
+
+  test.each(['', '# nothing yet\n', '---\n'])('may be empty: %j', (text) => {
+    expect(policyOf(text)).toEqual({});
+  });
+
+  test('knows kinds of checks by their usual other names', () => {
+    expect(policyOf('checks: { test: npm test, typecheck: tsc }').checks).toEqual({ unit: 'npm test', types: 'tsc' });
+  });
+});
+
+describe('an error in a policy file', () => {
+  test.each([
+    ['an unknown key', 'limits:\n  minutes: 5\n  memry: 2g\n', 3, 'limits.memry', 'Did you mean `memory`?'],
+    ['an unknown key at the top', '\nimge: x\n', 2, 'imge', 'Did you mean `image`?'],
+    [
+      'an unknown key of a check',
+      'checks:\n  unit:\n    command: x\n    timout: 5m\n',
+      4,
+      'checks.unit.timout',
+      'is no key',
+    ],
+    ['a size without a unit', 'limits: { memory: 2 }', 1, 'limits.memory', 'must be a size such as `256m` or `2g`'],
+    [
+      'a duration in words',
+      'limits: { tool_timeout: two minutes }',
+      1,
+      'limits.tool_timeout',
+      'must be a duration such as',
+    ],
+    ['zero', 'limits: { turns: 0 }', 1, 'limits.turns', 'must be a whole number above zero'],
+    ['a list that is none', 'files:\n  allow: src/**\n', 2, 'files.allow', 'must be paths or globs, as a list'],
+    ['a path that leaves', 'files:\n  deny:\n    - a\n    - ../b\n', 4, 'files.deny[1]', 'has a `..`'],
+    ['a role', 'roles: { start: owner }', 1, 'roles.start', 'must be one of read, triage, write, maintain, admin'],
+    ['nothing after a key', 'secrets:\nplan: auto\n', 1, 'secrets', 'Nothing is written there'],
+    ['a value with a secret’s looks', 'secrets: ["a b"]', 1, 'secrets[0]', 'a name such as `STAGING_TOKEN`'],
+    [
+      'a numeric address',
+      'network: { hosts: ["10.0.0.1:443"] }',
+      1,
+      'network.hosts[0]',
+      '`host:port` with a host name',
+    ],
+    ['a kind in capitals', 'checks: { Unit: x }', 1, 'checks.Unit', 'in small letters'],
+    ['one kind by two names', 'checks:\n  unit: a\n  test: b\n', 3, 'checks.test', 'are the same kind, `unit`'],
+    ['a key twice', 'plan: auto\nplan: approve\n', 2, 'plan', 'stands here a second time'],
+    ['a list at the top', '- a\n', 1, '', 'It must be keys with values'],
+    ['broken YAML', 'files: { allow: [\n', 2, '', 'This is not valid YAML'],
+    [
+      'an operator’s key',
+      'network:\n  hosts: []\n  ca: /x\n',
+      3,
+      'network.ca',
+      'may only stand in the operator ceiling',
+    ],
+    ['entries for others', 'for: []\n', 1, 'for', 'may only stand in the operator ceiling'],
+    [
+      'an address of a server',
+      'mcp: { docs: { url: "https://x.example", tools: [a] } }',
+      1,
+      'mcp.docs.url',
+      'may only stand in the operator ceiling',
+    ],
+  ])('names file, line and key: %s', (_what, text, line, key, message) => {
+    const [first] = problemsOf(text);
+
+    expect(first).toMatchObject({ file: '.github/millwright.yml', line, key });
+    expect(first?.message).toContain(message);
+    expect(first?.expected).not.toBe('');
+  });
+
+  test('is listed with all others, in order, once each', () => {
+    const problems = problemsOf('limits: { turns: x }\nplan: maybe\nlearn: 3\nfoo: 1\n');
+
+    expect(problems.map(({ line, key }) => [line, key])).toEqual([
+      [1, 'limits.turns'],
+      [2, 'plan'],
+      [3, 'learn'],
+      [4, 'foo'],
+    ]);
+  });
+
+  test('inside an entry of the operator names its place', () => {
+    const problems = problemsOf('for:\n  - match: acme/*\n    limits: { memry: 1g }\n  - limits: {}\n', 'operator');
+
+    expect(problems.map(({ line, key }) => [line, key])).toEqual([
+      [3, 'for[0].limits.memry'],
+      [4, 'for[1].match'],
+    ]);
+  });
+
+  test('is an answer, never an exception, whatever the file holds', () => {
+    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c]\nsecrets: [*d,*d,*d,*d,*d,*d]`;
+    const pieces = fc.array(
+      fc.constantFrom(
+        'files',
+        ':',
+        ' ',
+        '\n',
+        '  ',
+        '- ',
+        '{',
+        '}',
+        '[',
+        ']',
+        '&a',
+        '*a',
+        '!!js',
+        '"',
+        "'",
+        '#',
+        '|',
+        '>',
+        '? ',
+        '__proto__',
+        'constructor',
+        'mcp',
+        'checks',
+        'for',
+        '1',
+        'null',
+        '\t',
+      ),
+    );
+
+    expect(problemsOf(bomb)).not.toEqual([]);
+    expect(problemsOf('x'.repeat(300_000))).toHaveLength(1);
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          pieces.map((parts) => parts.join('')),
+          fc.string({ unit: 'binary' }),
+        ),
+        (text) => {
+          expect(() => parsePolicyFile(text, 'f', 'operator')).not.toThrow();
+        },
+      ),
+      { numRuns: 1500 },
+    );
+  });
+});
+
+describe('sizes and durations', () => {
+  test.each([
+    ['256m', 268_435_456],
+    ['2g', 2_147_483_648],
+    ['1.5k', 1536],
+    ['2G', 2_147_483_648],
+    ['2', null],
+    ['0m', null],
+    ['-1m', null],
+    ['2gb', null],
+  ])('%s is a size of %s bytes', (text, bytes) => {
+    expect(parseSize(text)).toBe(bytes);
+  });
+
+  test.each([
+    ['90s', 90_000],
+    ['10m', 600_000],
+    ['2h', 7_200_000],
+    ['90d', 7_776_000_000],
+    ['10', null],
+    ['10 minutes', null],
+  ])('%s is a duration of %s ms', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+
+  test('are written in the largest unit that fits', () => {
+    expect([
+      formatSize(2_147_483_648),
+      formatSize(1536),
+      formatSize(1),
+      formatDuration(90_000),
+      formatDuration(600_000),
+    ]).toEqual(['2g', '1536 bytes', '1 bytes', '90s', '10m']);
+  });
+});
