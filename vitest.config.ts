@@ -9,8 +9,8 @@ const heavy = ['test/sandbox/**/*.test.ts', 'test/attacks/**/*.test.ts', 'test/w
 export default defineConfig({
   test: {
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     globalSetup: ['test/support/require-engine.ts'],
     reporters: ['default', './test/support/summary-reporter.ts'],
     projects: [

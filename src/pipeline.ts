@@ -76,6 +76,7 @@ function entering(lease: Lease, doors: Doors, signal: AbortSignal): (stage: Stag
     signal.throwIfAborted();
     await updateRun(doors.db, lease, { stage });
     await append(doors.db, { runId: lease.run.id, kind: 'stage', data: { stage, note: note ?? null } });
+    doors.log.info({ stage, note }, 'stage entered');
     showStatusSoon(lease.run, doors);
   };
 }

@@ -68,7 +68,10 @@ async function startApp(): Promise<number> {
   const child = spawn(process.execPath, [main, 'serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   app = child;
   const lines: string[] = [];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n')));
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    lines.push(...text.split('\n'));
+    showStages(text);
+  });
   const listening = () => /Listening on http:\/\/[^"]*:(\d+)/.exec(lines.join('\n'));
   await until(() => {
     if (child.exitCode !== null) throw new Error(`the app ended at its start:\n${lines.join('\n')}`);
@@ -83,18 +86,25 @@ async function stopApp(): Promise<void> {
   await until(() => app === null || app.exitCode !== null || app.signalCode !== null, 15_000);
 }
 
-/** Prints each new state label and stage until the run has ended. */
+/** Prints each new state label and waits until the run has ended; the stages are printed from the app's log. */
 async function follow(number: number): Promise<void> {
-  let last = '';
+  let last: string | null = null;
   await until(() => {
     const label = stateLabel(github, number);
-    const running = /\| (\w+) \|[^\n]*(?:running|▶)/i.exec(statusComment(number))?.[1] ?? '';
-    const line = [label ?? 'no label yet', running].filter(Boolean).join(': ');
-    if (line !== last) console.log(`   ${line}`);
-    last = line;
+    if (label !== last) console.log(`   ${label ?? 'no state label'}`);
+    last = label;
     return label !== null && label !== 'agent:running';
   }, deadlineMs);
   await github.settled();
+}
+
+/** `stage entered` lines of the app's log, as the stages of the run. */
+function showStages(text: string): void {
+  for (const line of text.split('\n')) {
+    if (!line.includes('"msg":"stage entered"')) continue;
+    const { stage, note } = JSON.parse(line) as { stage: string; note?: string };
+    console.log(`     ${stage}${note ? ` (${note})` : ''}`);
+  }
 }
 
 function stateLabel(stand: GitHubStandIn, number: number): string | null {
