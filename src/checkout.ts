@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { Attempt } from './attempt.ts';
 import { matchesGlob } from './contract/globs.ts';
 import type { Doors } from './doors.ts';
+import { MillwrightError } from './errors.ts';
 import {
   emptyOverlay,
   type NetworkWalls,
@@ -61,7 +63,7 @@ export function createCheckouts(attempt: CheckoutFacts, doors: Pick<Doors, 'git'
       inputs: () => doors.git.tar(repository, commit, paths),
       inputsHash: hash,
       shared,
-      network: networkOf(walls.setup.hosts),
+      network: await networkOf(walls.setup.hosts),
       timeoutMs: setupTimeoutMs,
     };
   }
@@ -75,12 +77,9 @@ export function createCheckouts(attempt: CheckoutFacts, doors: Pick<Doors, 'git'
     return { paths: files.map((file) => file.path), hash: hash.digest('hex') };
   }
 
-  function networkOf(hosts: readonly string[]): NetworkWalls {
-    return {
-      hosts,
-      addresses: walls.network.addresses,
-      ...(walls.network.ca === null ? {} : { ca: walls.network.ca }),
-    };
+  async function networkOf(hosts: readonly string[]): Promise<NetworkWalls> {
+    const { addresses, ca } = walls.network;
+    return { hosts, addresses, ...(ca === null || hosts.length === 0 ? {} : { ca: await readBundle(ca) }) };
   }
 
   async function changesSetup(tree: string): Promise<boolean> {
@@ -89,7 +88,7 @@ export function createCheckouts(attempt: CheckoutFacts, doors: Pick<Doors, 'git'
   }
 
   let opened = 0;
-  const openFrom = (prepared: PreparedCheckout, purpose: string, overlay: Overlay) =>
+  const openFrom = async (prepared: PreparedCheckout, purpose: string, overlay: Overlay) =>
     doors.sandbox.open({
       run: attempt.run.id,
       // Several of one purpose may be open at once: the count keeps their fixed names apart.
@@ -98,7 +97,7 @@ export function createCheckouts(attempt: CheckoutFacts, doors: Pick<Doors, 'git'
       image: prepared.image,
       overlay,
       limits,
-      network: networkOf(walls.network.hosts),
+      network: await networkOf(walls.network.hosts),
       secrets: attempt.secrets,
       ...(walls.runtime === null ? {} : { runtime: walls.runtime }),
       deadlineMs: attempt.deadlineMs,
@@ -117,4 +116,14 @@ export function createCheckouts(attempt: CheckoutFacts, doors: Pick<Doors, 'git'
     },
     openWith: async (purpose, overlay) => openFrom(await baseImage(), purpose, overlay),
   };
+}
+
+/** The operator's certificates, for containers that have network. */
+async function readBundle(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const message = `network.ca of the operator's policy: ${path} cannot be read; expected a PEM file.`;
+    throw new MillwrightError('request.policy-invalid', { message, cause });
+  }
 }
