@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { Probot, Server } from 'probot';
 import type { Database } from './engine/database.ts';
 import { receiveDelivery } from './engine/inbox.ts';
-import { asMillwrightError } from './errors.ts';
+import { asMillwrightError, MillwrightError } from './errors.ts';
 
 /** Answers a request and returns true, or leaves it to the next handler. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
@@ -35,7 +35,7 @@ export async function startApp(
     host: options.host,
     // Probot takes port 0 for "none given"; tests and `PORT=0` mean any free one.
     port: options.port === 0 ? await freePort(options.host) : options.port,
-    log: options.log,
+    log: quietRequests(options.log),
     enablePing: false,
     enableStaticFiles: false,
     Probot: Probot.defaults({
@@ -48,7 +48,7 @@ export async function startApp(
   });
   await server.load((probot, { addHandler }) => {
     probot.onAny(async ({ id, name, payload }) => {
-      const kind = await receiveDelivery(db, { id, event: name, payload: JSON.stringify(payload) });
+      const kind = await inTime(receiveDelivery(db, { id, event: name, payload: JSON.stringify(payload) }));
       options.log.info({ delivery: id, event: name, kind }, 'delivery received');
     });
     probot.onError((error) =>
@@ -57,11 +57,32 @@ export async function startApp(
     for (const handler of handlers) addHandler(handler);
   });
   await server.start();
+  options.log.info({ host: server.host, port: server.port }, 'listening');
   return { host: server.host, port: server.port, stop: () => server.stop() };
 }
 
 export interface RunningApp extends WebAddress {
   stop(): Promise<void>;
+}
+
+/** Probot answers 202 after nine seconds whatever becomes of a delivery: before that, not written means 500. */
+const writeTimeoutMs = 8_000;
+
+async function inTime<T>(writing: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new MillwrightError('outside.database', { message: 'the store did not write in time' })),
+      writeTimeoutMs,
+    );
+  });
+  return Promise.race([writing, late]).finally(() => clearTimeout(timer));
+}
+
+/** Probot logs each request at `info` with all its headers, and takes no option for it: only its warnings are kept. */
+function quietRequests(log: Logger): Logger {
+  const isQuiet = log.isLevelEnabled('info');
+  return isQuiet ? log.child({}, { level: 'warn' }) : log;
 }
 
 async function freePort(host: string): Promise<number> {

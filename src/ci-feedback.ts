@@ -1,39 +1,52 @@
+import { z } from 'zod';
 import { type Doors, repositoryKey } from './doors.ts';
-import { beginAttempt, listRuns } from './engine/runs.ts';
+import { eventsOf } from './engine/ledger.ts';
+import { latestOutput } from './engine/outputs.ts';
+import { beginAttempt, latestRun, listRuns } from './engine/runs.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { readLayers, wallsWithoutContract } from './policy-source.ts';
 import type { Run } from './run.ts';
+import { IntakeResult } from './stages/intake.ts';
 import { showStatus } from './status.ts';
 
 /** Output of one foreign check that is handed to the agent, in characters. */
 const summaryChars = 2000;
+const mostChecks = 20;
 
 /**
- * Failing checks of others on the head commit of an open pull request send the work back as a round, at most
- * `limits.rounds` times until a person answers. A stopped run is left alone.
+ * Failing checks of others on the head commit of an open pull request send the work back as a round, once for each
+ * commit and at most `limits.rounds` times until a person answers. A run that was stopped or has ended is left alone.
  */
 export async function sendBackForCi(ref: RepositoryRef, headSha: string, doors: Doors): Promise<void> {
+  const { db } = doors;
   const key = repositoryKey(doors.host.githubHost, ref);
-  const runs = await listRuns(doors.db, { repository: key, states: ['done'], limit: 1000 });
-  const run = runs.find((candidate) => candidate.headSha === headSha && candidate.outcome?.code === 'review');
-  if (!run) return;
+  const found = (await listRuns(db, { repository: key, states: ['done'], limit: 1000 })).find(
+    (candidate) => candidate.headSha === headSha && candidate.outcome?.code === 'review',
+  );
+  // A newer run of the issue, also one that was stopped, has the pull request now.
+  const run = found && (await latestRun(db, key, found.issue));
+  if (!run || run.id !== found.id) return;
   const failed = await doors.github.repository(ref).failedChecks(headSha);
-  if (failed.length === 0) return;
-  const walls = wallsWithoutContract(await readLayers(doors, ref), doors, ref);
-  if (roundsFromCi(run) >= walls.limits.rounds) return;
-  const guidance = failed.map((check) => `${check.name}: ${check.summary.slice(0, summaryChars)}`).join('\n\n');
-  const start = {
-    from: 'build',
-    reason: 'ci',
-    by: `${roundsFromCi(run) + 1}`,
-    guidance,
-    cause: `ci:${headSha}`,
-  } as const;
-  const begun = await beginAttempt(doors.db, run.id, start);
+  if (failed.length === 0 || (await roundsFromCi(run, doors)) >= (await roundsOf(run, ref, doors))) return;
+  const guidance = failed
+    .slice(0, mostChecks)
+    .map((check) => `${check.name}: ${check.summary.slice(0, summaryChars)}`)
+    .join('\n\n');
+  const start = { from: 'build', reason: 'ci', by: 'CI', guidance, cause: `ci:${headSha}` } as const;
+  const begun = await beginAttempt(db, run.id, { ...start, askedAtMs: run.start.askedAtMs ?? null });
   if (begun) await showStatus(begun, doors);
 }
 
-/** How many attempts in a row CI has asked for; a person's command begins the count anew. */
-function roundsFromCi(run: Run): number {
-  return run.start.reason === 'ci' ? Number(run.start.by) || 1 : 0;
+async function roundsOf(run: Run, ref: RepositoryRef, doors: Doors): Promise<number> {
+  const accepted = (await latestOutput(doors.db, run.id, 'intake', IntakeResult))?.value.walls;
+  return (accepted ?? wallsWithoutContract(await readLayers(doors, ref), doors, ref)).limits.rounds;
+}
+
+const Begun = z.object({ state: z.literal('queued'), reason: z.string() });
+
+/** How many attempts in a row CI has asked for; a person's word begins the count anew. */
+async function roundsFromCi(run: Run, { db }: Doors): Promise<number> {
+  const events = await eventsOf(db, run.id, { kinds: ['run.state'], limit: 100_000 });
+  const reasons = events.flatMap((event) => Begun.safeParse(event.data).data?.reason ?? []);
+  return reasons.length - 1 - reasons.findLastIndex((reason) => reason !== 'ci');
 }

@@ -33,6 +33,7 @@ export interface HostFacts {
   operatorPolicy: PolicyLayer | null;
   /** Public address, for links; null when none is set. */
   publicUrl: string | null;
+  /** Runs that this process carries at once; 0 where others carry them. */
   workerConcurrency: number;
 }
 

@@ -1,125 +1,170 @@
-import { applyCommands } from './commands.ts';
-import { pullRequestEnded, startRun } from './deliveries.ts';
+import { readCommands } from './command-text.ts';
+import { type CommandSource, isApplied } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
-import { latestRun, listRuns, liveRun, requestCancel } from './engine/runs.ts';
+import { latestRun, listRuns, runByPullRequest } from './engine/runs.ts';
 import { asMillwrightError } from './errors.ts';
-import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
+import { enterFound } from './found.ts';
+import type { PlacedComment, RepositoryGitHub, RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
-import type { Run } from './run.ts';
+import { liveStates, type Run } from './run.ts';
 import { showStatus } from './status.ts';
 
-/** How far back a pass looks for failed deliveries and comments: GitHub keeps deliveries for days, a pass runs every few minutes. */
+/** How far back the first pass looks: GitHub keeps deliveries for days. Later ones look back to the pass before, and a little further. */
 const lookBackMs = 24 * 60 * 60_000;
-const labelSlackMs = 2_000;
+const overlapMs = 15 * 60_000;
+/** GitHub tells whole seconds, by its own clock: in what changed this moment more may happen unseen. */
+const settledMs = 10_000;
+
+/** What a process remembers between passes, so that a pass asks GitHub only about what has changed. */
+interface Memory {
+  /** Start of the last pass that saw everything, by repository; `''` for failed deliveries. */
+  seenUntilMs: Map<string, number>;
+  /** `updated_at` of an issue or pull request when it was last looked at. */
+  looked: Map<string, number>;
+}
+
+const memories = new WeakMap<Doors['db'], Memory>();
+
+function memoryOf(doors: Doors): Memory {
+  const memory = memories.get(doors.db) ?? { seenUntilMs: new Map(), looked: new Map() };
+  memories.set(doors.db, memory);
+  return memory;
+}
 
 /**
- * Finds what no delivery told of: labelled issues, removed labels, commands, closed pull requests; and asks GitHub for
- * failed deliveries. Everything it does is keyed as if the delivery had come, so both may happen.
+ * Finds what no delivery told of: labelled issues, removed labels, edits, commands, closed pull requests; and asks GitHub
+ * for failed deliveries. What it finds goes into the inbox like a delivery, so both may come. A repository that cannot be
+ * looked at keeps none of the others from it. Two calls for each repository, and some for each thing that changed.
  */
 export async function reconcile(doors: Doors): Promise<void> {
-  const since = doors.clock.nowMs() - lookBackMs;
-  await doors.github.redeliverFailed(since).catch((error) => {
-    // Hosts without the deliveries API (and clock-skewed keys) must not keep the rest from being found.
-    doors.log.warn({ err: asMillwrightError(error) }, 'failed deliveries could not be asked for again');
+  const memory = memoryOf(doors);
+  await remembering(memory, '', doors, async (sinceMs) => {
+    await doors.github.redeliverFailed(sinceMs).catch((error) => {
+      // Hosts without the deliveries API (and clock-skewed keys) must not keep the rest from being found.
+      doors.log.warn({ err: asMillwrightError(error) }, 'failed deliveries could not be asked for again');
+    });
   });
   for (const ref of await doors.github.installedRepositories()) {
     try {
-      await reconcileRepository(ref, since, doors);
+      const key = repositoryKey(doors.host.githubHost, ref);
+      await remembering(memory, key, doors, (sinceMs) => reconcileRepository({ ref, key, memory, doors }, sinceMs));
     } catch (error) {
-      doors.log.error(
-        { err: asMillwrightError(error), repository: `${ref.owner}/${ref.name}` },
-        'a repository could not be reconciled; the next pass tries again',
-      );
+      const facts = { err: asMillwrightError(error), repository: `${ref.owner}/${ref.name}` };
+      doors.log.error(facts, 'a repository could not be reconciled; the next pass tries again');
     }
   }
 }
 
-async function reconcileRepository(ref: RepositoryRef, sinceMs: number, doors: Doors): Promise<void> {
-  const key = repositoryKey(doors.host.githubHost, ref);
-  const github = doors.github.repository(ref);
-  await findLabelled(ref, key, github, doors);
-  const runs = await listRuns(doors.db, { repository: key, limit: 1000 });
-  for (const run of runs) {
-    if (run.endedAtMs !== null && run.outcome?.code !== 'review') continue;
-    await findLeft(run, github, doors);
-    await findPullRequestEnd(run, github, doors);
-  }
-  for (const run of runs.filter((run) => run.updatedAtMs > sinceMs))
-    await findCommands(run, ref, sinceMs, github, doors);
-}
-
-async function findLabelled(ref: RepositoryRef, key: string, github: RepositoryGitHub, doors: Doors): Promise<void> {
-  for (const issue of await github.openIssues(startLabel)) {
-    if (await liveRun(doors.db, key, issue.number)) continue;
-    const event = await github.labelEvent(issue.number, startLabel);
-    if (!event) continue;
-    const known = await latestRun(doors.db, key, issue.number);
-    // The label's moment is told to the second, by the event and by the delivery a little apart.
-    if (known && known.request.labelledAtMs + labelSlackMs >= event.atMs) continue;
-    // Text edited after the label went on is not what the labeller saw: it waits for a new label (SPEC §3, Pinning).
-    if (issue.lastEditedAtMs !== null && issue.lastEditedAtMs >= event.atMs) continue;
-    await startRun(
-      {
-        ref,
-        number: issue.number,
-        title: issue.title,
-        body: issue.body,
-        author: issue.author,
-        labeller: event.actor,
-        labelledAtMs: event.atMs,
-      },
-      doors,
-    );
-  }
-}
-
-/** A label that is gone or an issue that is closed ends a live run, by whoever did it: nobody is named. */
-async function findLeft(run: Run, github: RepositoryGitHub, doors: Doors): Promise<void> {
-  if (run.endedAtMs !== null) return;
-  const issue = await github.issue(run.issue);
-  const reason =
-    issue.state === 'closed'
-      ? 'the issue was closed'
-      : issue.labels.includes(startLabel)
-        ? null
-        : `the label \`${startLabel}\` was taken off`;
-  if (reason && (await requestCancel(doors.db, run.id, { by: run.request.labeller, reason })) === 'stopped')
-    await showStatus(run, doors);
-}
-
-async function findPullRequestEnd(run: Run, github: RepositoryGitHub, doors: Doors): Promise<void> {
-  if (run.pullRequest === null) return;
-  const pull = await github.pullRequest(run.pullRequest);
-  if (pull.state === 'closed') await pullRequestEnded(run, pull.merged, 'someone', doors);
-}
-
-async function findCommands(
-  run: Run,
-  ref: RepositoryRef,
-  sinceMs: number,
-  github: RepositoryGitHub,
-  doors: Doors,
+async function remembering(
+  memory: Memory,
+  key: string,
+  { clock }: Doors,
+  work: (sinceMs: number) => Promise<void>,
 ): Promise<void> {
-  const places = [
-    { number: run.issue, onPullRequest: false },
-    ...(run.pullRequest === null ? [] : [{ number: run.pullRequest, onPullRequest: true }]),
-  ];
-  for (const place of places) {
-    for (const comment of await github.comments(place.number, sinceMs)) {
-      if (comment.edited || comment.createdAtMs < run.createdAtMs) continue;
-      await applyCommands(
-        {
-          ref,
-          ...place,
-          author: comment.author,
-          authorIsBot: comment.authorIsBot,
-          body: comment.body,
-          reactTo: { kind: 'comment', id: comment.id },
-          key: `comment:${comment.id}`,
-          writtenAtMs: comment.createdAtMs,
-        },
-        doors,
-      );
-    }
+  const startedAtMs = clock.nowMs();
+  const seen = memory.seenUntilMs.get(key);
+  await work(seen === undefined ? startedAtMs - lookBackMs : seen - overlapMs);
+  memory.seenUntilMs.set(key, startedAtMs);
+}
+
+interface Place {
+  ref: RepositoryRef;
+  key: string;
+  memory: Memory;
+  doors: Doors;
+}
+
+async function reconcileRepository(place: Place, sinceMs: number): Promise<void> {
+  const { ref, key, doors } = place;
+  const github = doors.github.repository(ref);
+  const runs = newestOfIssues(await listRuns(doors.db, { repository: key, limit: 1000 }));
+  const labelled = await github.labelledIssues(startLabel);
+  await findLabelled(labelled, runs, place);
+  const numbers = new Set(labelled.map(({ number }) => number));
+  for (const run of runs) {
+    if (liveStates.includes(run.state) && !numbers.has(run.issue))
+      await enterFound(ref, { what: 'left', number: run.issue }, doors);
   }
+  await findComments(await github.recentComments(sinceMs), 'comment', place);
+  const open = runs.filter(hasOpenPullRequest);
+  if (open.length > 0) {
+    await findPullRequestEnds(open, github, place);
+    await findComments(await github.recentReviewComments(sinceMs), 'review-comment', place);
+  }
+  // What ended while GitHub or this process was away may show an older state still.
+  const recentMs = doors.clock.nowMs() - overlapMs;
+  for (const run of runs) if (run.updatedAtMs > recentMs && run.state !== 'running') await showStatus(run, doors);
+}
+
+const hasOpenPullRequest = (run: Run) =>
+  run.pullRequest !== null && run.outcome?.code !== 'merged' && run.outcome?.code !== 'closed';
+
+function newestOfIssues(runs: readonly Run[]): Run[] {
+  const seen = new Set<number>();
+  return runs.filter((run) => !seen.has(run.issue) && seen.add(run.issue));
+}
+
+/** Whether something has not changed since it was looked at; from now on it counts as looked at. */
+function isKnown(memory: Memory, key: string, updatedAtMs: number, { clock }: Doors): boolean {
+  if (memory.looked.get(key) === updatedAtMs) return true;
+  if (updatedAtMs < clock.nowMs() - settledMs) memory.looked.set(key, updatedAtMs);
+  return false;
+}
+
+/** New labels, and edits of issues that are being worked. */
+async function findLabelled(
+  labelled: readonly { number: number; updatedAtMs: number }[],
+  runs: readonly Run[],
+  { ref, key, memory, doors }: Place,
+): Promise<void> {
+  for (const { number, updatedAtMs } of labelled) {
+    if (isKnown(memory, `${key}#${number}`, updatedAtMs, doors)) continue;
+    await enterFound(ref, { what: 'label', number }, doors);
+    if (runs.some((run) => run.issue === number)) await enterFound(ref, { what: 'edit', number }, doors);
+  }
+}
+
+async function findPullRequestEnds(runs: readonly Run[], github: RepositoryGitHub, place: Place): Promise<void> {
+  const { ref, key, memory, doors } = place;
+  const open = new Map((await github.openPullRequests()).map(({ number, updatedAtMs }) => [number, updatedAtMs]));
+  for (const { pullRequest: number } of runs) {
+    if (number === null) continue;
+    const updatedAtMs = open.get(number);
+    if (updatedAtMs === undefined) await enterFound(ref, { what: 'pull-request', number }, doors);
+    else if (!isKnown(memory, `${key}#${number}`, updatedAtMs, doors)) await findReviews(number, github, place);
+  }
+}
+
+async function findReviews(number: number, github: RepositoryGitHub, place: Place): Promise<void> {
+  for (const review of await github.reviews(number)) {
+    if (review.editor !== null || review.state === 'pending') continue;
+    const { id, nodeId, author, authorIsBot, body, submittedAtMs } = review;
+    const source = { number, onPullRequest: true, author, authorIsBot, body, writtenAtMs: submittedAtMs };
+    await findCommand({ ...source, reactTo: { kind: 'review', id, nodeId }, key: `review:${id}` }, place);
+  }
+}
+
+async function findComments(
+  comments: readonly PlacedComment[],
+  kind: 'comment' | 'review-comment',
+  place: Place,
+): Promise<void> {
+  for (const comment of comments) {
+    if (comment.edited) continue;
+    const { id, number, onPullRequest, author, authorIsBot, body, createdAtMs } = comment;
+    const source = { number, onPullRequest, author, authorIsBot, body, writtenAtMs: createdAtMs };
+    await findCommand({ ...source, reactTo: { kind, id }, key: `${kind}:${id}` }, place);
+  }
+}
+
+/** A command for the run that is there now. Where there is none, an old question has lost its asker. */
+async function findCommand(source: Omit<CommandSource, 'ref'>, { ref, key, doors }: Place): Promise<void> {
+  if (source.authorIsBot || readCommands(source.body).length === 0) return;
+  const { db, clock } = doors;
+  const run = source.onPullRequest
+    ? await runByPullRequest(db, key, source.number)
+    : await latestRun(db, key, source.number);
+  const notBeforeMs = run ? run.request.labelledAtMs : clock.nowMs() - overlapMs;
+  if (source.writtenAtMs < notBeforeMs || (await isApplied({ ...source, ref }, doors))) return;
+  await enterFound(ref, { what: 'command', number: source.number, source }, doors);
 }

@@ -13,8 +13,9 @@ const legalMoves: Record<RunState, readonly RunState[]> = {
   running: ['queued', 'waiting', 'done', 'failed', 'stopped'],
   waiting: ['queued', 'stopped', 'failed', 'done'],
   done: ['queued', 'stopped'],
-  failed: ['queued', 'stopped'],
-  stopped: ['queued'],
+  // Done, when the pull request that they left open is merged or closed.
+  failed: ['queued', 'stopped', 'done'],
+  stopped: ['queued', 'done'],
 };
 
 export function mayMove(from: RunState, to: RunState): boolean {
@@ -31,11 +32,13 @@ export const RunRequest = z.object({
   author: z.string(),
   editor: z.string().nullable(),
   labelledAtMs: z.number(),
+  /** Whether reconciliation found the label and its delivery has not been seen yet. */
+  found: z.boolean().optional(),
   /** Globs added by `/allow`, by whom. */
   allowed: z.array(z.object({ glob: z.string(), by: z.string() })).default([]),
   /** `/waive NAME reason`, by whom. */
   waived: z.array(z.object({ name: z.string(), reason: z.string(), by: z.string() })).default([]),
-  /** Who approved which revision (`intake`) or which plan (`plan`). */
+  /** Who approved what: a revision of the contract (`intake`) or of the plan (`plan`), each named by its hash. */
   approved: z.array(z.object({ gate: z.enum(['intake', 'plan']), revision: z.string(), by: z.string() })).default([]),
 });
 export type RunRequest = z.infer<typeof RunRequest>;
@@ -48,6 +51,8 @@ export const AttemptStart = z.object({
   guidance: z.string().nullable(),
   /** What asked for it, such as `comment:17:0`: asked again, nothing begins again. */
   cause: z.string().nullable().optional(),
+  /** When it was asked for, by GitHub's clock: what was done to the issue before does not concern this attempt. */
+  askedAtMs: z.number().nullable().optional(),
 });
 export type AttemptStart = z.infer<typeof AttemptStart>;
 

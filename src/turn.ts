@@ -9,7 +9,7 @@ import type { AttemptEnd, StageName } from './run.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
 import { BuildResult, build } from './stages/build.ts';
 import type { Briefing } from './stages/context.ts';
-import { guidanceOf } from './stages/guidance.ts';
+import { guidanceOf, heardKind } from './stages/guidance.ts';
 import type { PlanResult } from './stages/plan.ts';
 import { foreignCommits, ownCommits } from './stages/review.ts';
 import { verifyTree } from './stages/verify.ts';
@@ -55,7 +55,7 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
             planned: line.planned,
             from: previous.tree,
             feedback,
-            guidance: round === 1 ? await guidanceOf(attempt) : null,
+            guidance: round === 1 ? await guidanceOf(attempt, await heardBefore(attempt, doors)) : null,
             conversation: previous.conversation,
             startedAtMs: start.startedAtMs,
             turns,
@@ -93,6 +93,8 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
     },
   };
 }
+
+const heardBefore = ({ run }: Attempt, { db }: Doors) => eventsOf(db, run.id, { kinds: [heardKind] });
 
 /** Where the attempt takes the work up. */
 interface Start {

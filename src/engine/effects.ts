@@ -49,3 +49,9 @@ export async function once(db: Database, runId: string, key: string, work: () =>
   };
   await effect(db, runId, key, z.null(), { look: async () => null, make });
 }
+
+/** Whether `once` has finished under this key. */
+export async function isDone(db: Database, runId: string, key: string): Promise<boolean> {
+  const one = 'SELECT effect_key FROM effects WHERE run_id = $1 AND effect_key = $2';
+  return (await db.all(one, runId, key)).length > 0;
+}

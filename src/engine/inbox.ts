@@ -136,3 +136,14 @@ export async function failDelivery(
   await db.wake('deliveries');
   return row?.state === 'new' ? 'retry' : 'parked';
 }
+
+/** Not yet: due again in `inMs`, as if it had not been tried. For what waits for something that is sure to come. */
+export async function deferDelivery(db: Database, id: string, inMs: number): Promise<void> {
+  await db.run(
+    `UPDATE deliveries SET owner = NULL, lease_until_ms = NULL, due_at_ms = ${db.nowMs} + $2, attempts = attempts - 1
+     WHERE id = $1 AND state = 'new'`,
+    id,
+    inMs,
+  );
+  await db.wake('deliveries');
+}

@@ -23,6 +23,7 @@ export function bindChecks(
         ref: request.headSha,
         check_name: request.name,
         filter: 'all',
+        per_page: 100,
       });
       const own = data.check_runs.find((run) => run.external_id === request.externalId);
       const [first, ...rest] = annotationPages(request);
@@ -54,8 +55,13 @@ export function bindChecks(
       }
     },
     async failedChecks(commit) {
-      const { data } = await client.checks.listForRef({ ...at, ref: commit, filter: 'latest', per_page: 100 });
-      const runs: ForeignCheck[] = data.check_runs
+      const all = await client.paginate(client.checks.listForRef, {
+        ...at,
+        ref: commit,
+        filter: 'latest',
+        per_page: 100,
+      });
+      const runs: ForeignCheck[] = all
         .filter((run) => run.app?.id !== appId && failed.has(run.conclusion ?? ''))
         .map((run) => ({ name: run.name, url: run.html_url, summary: run.output.summary ?? run.output.title ?? '' }));
       const { data: combined } = await client.repos.getCombinedStatusForRef({ ...at, ref: commit, per_page: 100 });

@@ -34,29 +34,42 @@ export interface RepositoryGitHub {
   /** What the collaborator-permission API says of this person, now (cached for seconds only). */
   roleOf(login: string): Promise<Role>;
   issue(number: number): Promise<IssueFacts>;
-  /** Conversation comments, oldest first. */
-  comments(number: number, sinceMs?: number): Promise<CommentFacts[]>;
-  openIssues(label: string): Promise<IssueFacts[]>;
+  /** Conversation comments of all issues and pull requests that were written or changed since, oldest first. */
+  recentComments(sinceMs: number): Promise<PlacedComment[]>;
+  /** The same of comments on lines of pull requests. */
+  recentReviewComments(sinceMs: number): Promise<PlacedComment[]>;
+  /** Open issues with a label. */
+  labelledIssues(label: string): Promise<{ number: number; updatedAtMs: number }[]>;
+  /** Open pull requests. */
+  openPullRequests(): Promise<{ number: number; updatedAtMs: number }[]>;
   /** When a label was last put on an issue and by whom; null when it is not on it. */
   labelEvent(number: number, label: string): Promise<{ actor: string; atMs: number } | null>;
+  /** The last time that a label was taken off an issue or the issue was closed, and by whom; null when neither ever was. */
+  leftEvent(
+    number: number,
+    label: string,
+  ): Promise<{ actor: string; atMs: number; how: 'unlabeled' | 'closed' } | null>;
   /** Creates the labels that are missing, with colour and description. */
   ensureLabels(labels: readonly LabelSpec[]): Promise<void>;
   /** Leaves exactly this one of `states` on the issue (null: none of them). */
   setStateLabel(number: number, label: string | null, states: readonly string[]): Promise<void>;
   removeLabel(number: number, label: string): Promise<void>;
-  /** Creates or edits the one comment by the app that carries the hidden marker. */
-  upsertComment(number: number, marker: string, body: string): Promise<{ id: number; url: string }>;
-  /** Reaction on a comment, or on a review (where the host knows none, nothing happens). */
-  react(
-    target: { kind: 'comment' | 'review-comment'; id: number },
-    reaction: 'eyes' | '+1' | 'confused',
-  ): Promise<void>;
+  /** Creates or edits the one comment by the app that begins with the hidden marker. `changedAtMs` by GitHub's clock. */
+  upsertComment(
+    number: number,
+    marker: string,
+    body: string,
+  ): Promise<{ id: number; url: string; changedAtMs: number }>;
+  react(target: ReactionTarget, reaction: 'eyes' | '+1' | 'confused'): Promise<void>;
   assign(number: number, login: string): Promise<void>;
   /** File at a ref (default branch when absent); null when the file or the repository is missing. */
   readFile(path: string, ref?: string): Promise<string | null>;
   findPullRequest(branch: string): Promise<PullRequestFacts | null>;
   pullRequest(number: number): Promise<PullRequestFacts>;
-  /** Opens it, or updates the open one of the same branch. A duplicate refusal is looked up, not raised. */
+  /**
+   * Opens it, or updates the open one of the same branch. A duplicate refusal is looked up, not raised. The one named by
+   * `known` that a person closed comes back as it is, closed, unless `reopen` says to open it again.
+   */
   upsertPullRequest(request: PullRequestRequest): Promise<PullRequestFacts>;
   requestReviewers(number: number, reviewers: readonly string[]): Promise<void>;
   addLabels(number: number, labels: readonly string[]): Promise<void>;
@@ -77,6 +90,7 @@ export interface RepositoryFacts {
   archived: boolean;
 }
 
+/** Logins of bots end in `[bot]`, as GitHub's REST API writes them; an account that is gone is `ghost`. */
 export interface IssueFacts {
   number: number;
   title: string;
@@ -85,6 +99,8 @@ export interface IssueFacts {
   /** Last editor of the body; null when never edited. */
   editor: string | null;
   lastEditedAtMs: number | null;
+  /** Edits of the body, oldest first, at most the last 50. */
+  edits: { editor: string; atMs: number }[];
   state: 'open' | 'closed';
   labels: string[];
   isPullRequest: boolean;
@@ -99,6 +115,17 @@ export interface CommentFacts {
   edited: boolean;
 }
 
+export interface PlacedComment extends CommentFacts {
+  /** Of the issue or pull request. */
+  number: number;
+  onPullRequest: boolean;
+}
+
+/** Reviews take reactions by their node id only. */
+export type ReactionTarget =
+  | { kind: 'comment' | 'review-comment'; id: number }
+  | { kind: 'review'; id: number; nodeId: string };
+
 export interface LabelSpec {
   name: string;
   color: string;
@@ -109,6 +136,8 @@ export interface PullRequestFacts {
   number: number;
   url: string;
   state: 'open' | 'closed';
+  /** By GitHub's clock; null while open. */
+  closedAtMs: number | null;
   merged: boolean;
   draft: boolean;
   headSha: string;
@@ -124,6 +153,8 @@ export interface PullRequestRequest {
   title: string;
   body: string;
   draft: boolean;
+  /** The pull request that this work has had so far. */
+  known?: { number: number; reopen: boolean };
 }
 
 export interface CheckRunRequest {
@@ -154,9 +185,14 @@ export interface ForeignCheck {
 }
 
 export interface ReviewFacts {
+  id: number;
+  nodeId: string;
   author: string;
+  authorIsBot: boolean;
+  /** Last editor of the body; null when never edited. */
+  editor: string | null;
   state: 'approved' | 'changes-requested' | 'commented' | 'dismissed' | 'pending';
   body: string;
   submittedAtMs: number;
-  comments: { path: string; line: number | null; body: string }[];
+  comments: { author: string; editor: string | null; path: string; line: number | null; body: string }[];
 }

@@ -1,6 +1,7 @@
 import type { Octokit } from '@octokit/rest';
 import { MillwrightError } from '../errors.ts';
-import type { AppIdentity, CommentFacts, IssueFacts, RepositoryGitHub } from './github.ts';
+import type { AppIdentity, IssueFacts, PlacedComment, ReactionTarget, RepositoryGitHub } from './github.ts';
+import { type Actor, type Authored, editorOf, loginOf, query } from './graphql.ts';
 import { orNull, statusOf } from './octokit-client.ts';
 
 interface At {
@@ -11,9 +12,11 @@ interface At {
 type IssueVerbs = Pick<
   RepositoryGitHub,
   | 'issue'
-  | 'comments'
-  | 'openIssues'
+  | 'recentComments'
+  | 'recentReviewComments'
+  | 'labelledIssues'
   | 'labelEvent'
+  | 'leftEvent'
   | 'ensureLabels'
   | 'setStateLabel'
   | 'removeLabel'
@@ -25,37 +28,37 @@ type IssueVerbs = Pick<
 
 /** Verbs on issues and their conversation. */
 export function bindIssues(client: Octokit, at: At, identity: () => Promise<AppIdentity>): IssueVerbs {
+  const commentIds = new Map<string, number>();
+  const removeAll = async (number: number, names: readonly string[]) => {
+    for (const name of names) await orNull(client.issues.removeLabel({ ...at, issue_number: number, name }));
+  };
   return {
     issue: (number) => readIssue(client, at, number),
-    async comments(number, sinceMs) {
-      const since = sinceMs === undefined ? {} : { since: new Date(sinceMs).toISOString() };
-      const found = await client.paginate(client.issues.listComments, {
-        ...at,
-        issue_number: number,
-        per_page: 100,
-        ...since,
-      });
-      return found.map(commentFacts);
+    async recentComments(sinceMs) {
+      const since = new Date(sinceMs).toISOString();
+      const found = await client.paginate(client.issues.listCommentsForRepo, { ...at, since, per_page: 100 });
+      return found.map((comment) => placedComment(comment, comment.html_url.includes('/pull/'), comment.issue_url));
     },
-    async openIssues(label) {
-      const found = await client.paginate(client.issues.listForRepo, {
-        ...at,
-        labels: label,
-        state: 'open',
-        per_page: 100,
-      });
-      const numbers = found.filter((issue) => issue.pull_request === undefined).map((issue) => issue.number);
-      return Promise.all(numbers.map((number) => readIssue(client, at, number)));
+    async recentReviewComments(sinceMs) {
+      const since = new Date(sinceMs).toISOString();
+      const found = await client.paginate(client.pulls.listReviewCommentsForRepo, { ...at, since, per_page: 100 });
+      return found.map((comment) => placedComment(comment, true, comment.pull_request_url));
+    },
+    async labelledIssues(labels) {
+      const found = await client.paginate(client.issues.listForRepo, { ...at, labels, state: 'open', per_page: 100 });
+      return found
+        .filter((issue) => issue.pull_request === undefined)
+        .map((issue) => ({ number: issue.number, updatedAtMs: Date.parse(issue.updated_at) }));
     },
     async labelEvent(number, label) {
-      const events = await client.paginate(client.issues.listEvents, { ...at, issue_number: number, per_page: 100 });
-      let last: { actor: string; atMs: number } | null = null;
-      for (const event of events) {
-        if (!('label' in event) || event.label?.name !== label) continue;
-        if (event.event === 'unlabeled') last = null;
-        if (event.event === 'labeled') last = { actor: event.actor?.login ?? '', atMs: Date.parse(event.created_at) };
-      }
-      return last;
+      const moves = await labelMoves(client, at, number, label);
+      const last = moves.findLast((move) => move.how !== 'closed');
+      return last?.how === 'labeled' ? { actor: last.actor, atMs: last.atMs } : null;
+    },
+    async leftEvent(number, label) {
+      const moves = await labelMoves(client, at, number, label);
+      const last = moves.findLast((move) => move.how !== 'labeled');
+      return last ? { actor: last.actor, atMs: last.atMs, how: last.how === 'closed' ? 'closed' : 'unlabeled' } : null;
     },
     async ensureLabels(labels) {
       const present = await client.paginate(client.issues.listLabelsForRepo, { ...at, per_page: 100 });
@@ -68,12 +71,12 @@ export function bindIssues(client: Octokit, at: At, identity: () => Promise<AppI
     async setStateLabel(number, label, states) {
       const { data } = await client.issues.listLabelsOnIssue({ ...at, issue_number: number, per_page: 100 });
       const present = data.map((entry) => entry.name);
-      if (label !== null && !present.includes(label)) {
-        await client.issues.addLabels({ ...at, issue_number: number, labels: [label] });
-      }
-      for (const name of present.filter((name) => states.includes(name) && name !== label)) {
-        await orNull(client.issues.removeLabel({ ...at, issue_number: number, name }));
-      }
+      // Taken off first, so that there are never two; afterwards again, should another process have added one meanwhile.
+      const others = (names: string[]) => names.filter((name) => states.includes(name) && name !== label);
+      await removeAll(number, others(present));
+      if (label === null || present.includes(label)) return;
+      const added = await client.issues.addLabels({ ...at, issue_number: number, labels: [label] });
+      await removeAll(number, others(added.data.map((entry) => entry.name)));
     },
     async removeLabel(number, name) {
       await orNull(client.issues.removeLabel({ ...at, issue_number: number, name }));
@@ -81,11 +84,11 @@ export function bindIssues(client: Octokit, at: At, identity: () => Promise<AppI
     async addLabels(number, labels) {
       if (labels.length > 0) await client.issues.addLabels({ ...at, issue_number: number, labels: [...labels] });
     },
-    upsertComment: (number, marker, body) => upsertComment(client, at, identity, number, marker, body),
+    upsertComment: (number, marker, body) =>
+      upsertComment({ client, at, identity, commentIds }, { number, marker, body }),
     async react(target, content) {
-      if (target.kind === 'comment')
-        await client.reactions.createForIssueComment({ ...at, comment_id: target.id, content });
-      else await client.reactions.createForPullRequestReviewComment({ ...at, comment_id: target.id, content });
+      // A comment that is gone meanwhile needs no answer.
+      await orNull(react(client, at, target, content));
     },
     async assign(number, login) {
       // Outside collaborators without push access cannot be assigned; GitHub then leaves them out or answers 422.
@@ -102,13 +105,48 @@ async function ignoring422(work: Promise<unknown>): Promise<void> {
   }
 }
 
-function commentFacts(comment: {
-  id: number;
-  body?: string | undefined;
-  user: { login: string; type?: string } | null;
-  created_at: string;
-  updated_at: string;
-}): CommentFacts {
+type Reaction = Parameters<RepositoryGitHub['react']>[1];
+const graphqlReactions: Record<Reaction, string> = { eyes: 'EYES', '+1': 'THUMBS_UP', confused: 'CONFUSED' };
+const addReaction = `mutation ($subjectId: ID!, $content: ReactionContent!) {
+  addReaction(input: { subjectId: $subjectId, content: $content }) { reaction { content } }
+}`;
+
+async function react(client: Octokit, at: At, target: ReactionTarget, content: Reaction): Promise<void> {
+  if (target.kind === 'review')
+    await query(client, addReaction, { subjectId: target.nodeId, content: graphqlReactions[content] });
+  else if (target.kind === 'comment')
+    await client.reactions.createForIssueComment({ ...at, comment_id: target.id, content });
+  else await client.reactions.createForPullRequestReviewComment({ ...at, comment_id: target.id, content });
+}
+
+interface LabelMove {
+  how: 'labeled' | 'unlabeled' | 'closed';
+  actor: string;
+  atMs: number;
+}
+
+/** When a label went on and off an issue, and when the issue was closed, oldest first. */
+async function labelMoves(client: Octokit, at: At, number: number, label: string): Promise<LabelMove[]> {
+  const events = await client.paginate(client.issues.listEvents, { ...at, issue_number: number, per_page: 100 });
+  return events.flatMap((event): LabelMove[] => {
+    const how = event.event;
+    const concerns = how === 'closed' || ('label' in event && event.label?.name === label);
+    if (!concerns || (how !== 'labeled' && how !== 'unlabeled' && how !== 'closed')) return [];
+    return [{ how, actor: event.actor?.login ?? 'ghost', atMs: Date.parse(event.created_at) }];
+  });
+}
+
+function placedComment(
+  comment: {
+    id: number;
+    body?: string | undefined;
+    user: { login: string; type?: string } | null;
+    created_at: string;
+    updated_at: string;
+  },
+  onPullRequest: boolean,
+  placeUrl: string,
+): PlacedComment {
   return {
     id: comment.id,
     author: comment.user?.login ?? 'ghost',
@@ -116,88 +154,139 @@ function commentFacts(comment: {
     body: comment.body ?? '',
     createdAtMs: Date.parse(comment.created_at),
     edited: comment.updated_at !== comment.created_at,
+    number: Number(/(\d+)$/.exec(placeUrl)?.[1]),
+    onPullRequest,
   };
 }
 
 interface IssueAnswer {
   repository: {
-    issue: {
+    issueOrPullRequest: Authored & {
+      __typename: string;
       number: number;
       title: string;
       body: string;
-      state: 'OPEN' | 'CLOSED';
-      author: { login: string } | null;
-      editor: { login: string } | null;
-      lastEditedAt: string | null;
+      state: string;
       labels: { nodes: { name: string }[] };
+      userContentEdits: { nodes: ({ editedAt: string; editor: Actor | null } | null)[] } | null;
     };
   };
 }
 
-/** Only GraphQL tells the last editor and the moment of the edit. */
-async function readIssue(client: Octokit, at: At, number: number): Promise<IssueFacts> {
-  const { repository } = await queryIssue(client, at, number);
-  return issueFacts(repository.issue);
-}
-
-function issueFacts(issue: IssueAnswer['repository']['issue']): IssueFacts {
-  return {
-    number: issue.number,
-    title: issue.title,
-    body: issue.body,
-    author: issue.author?.login ?? 'ghost',
-    editor: issue.editor?.login ?? null,
-    lastEditedAtMs: issue.lastEditedAt === null ? null : Date.parse(issue.lastEditedAt),
-    state: issue.state === 'OPEN' ? 'open' : 'closed',
-    labels: issue.labels.nodes.map((label) => label.name),
-    isPullRequest: false,
-  };
-}
-
-async function queryIssue(client: Octokit, at: At, number: number): Promise<IssueAnswer> {
-  try {
-    return await client.graphql<IssueAnswer>(issueQuery, { ...at, number });
-  } catch (error) {
-    if (error instanceof MillwrightError) throw error;
-    // GraphQL answers 200 with errors: what it does not find is gone for us, anything else may pass.
-    const kinds = (error as { errors?: { type?: string }[] }).errors?.map(({ type }) => type) ?? [];
-    throw new MillwrightError(kinds.includes('NOT_FOUND') ? 'outside.repository-gone' : 'outside.github', {
-      cause: error,
-    });
-  }
-}
-
+const issueFields = `
+  number title body state lastEditedAt
+  author { __typename login }
+  editor { __typename login }
+  userContentEdits(first: 50) { nodes { editedAt editor { __typename login } } }
+  labels(first: 100) { nodes { name } }`;
 const issueQuery = `query ($owner: String!, $repo: String!, $number: Int!) {
   repository(owner: $owner, name: $repo) {
-    issue(number: $number) {
-      number title body state lastEditedAt
-      author { login }
-      editor { login }
-      labels(first: 100) { nodes { name } }
+    issueOrPullRequest(number: $number) {
+      __typename
+      ... on Issue { ${issueFields} }
+      ... on PullRequest { ${issueFields} }
     }
   }
 }`;
 
-/** Looks for the marker among the app's own comments before it creates one, also after a create whose answer was lost. */
+/** Only GraphQL tells the last editor and the moment of the edit. */
+async function readIssue(client: Octokit, at: At, number: number): Promise<IssueFacts> {
+  const { repository } = await query<IssueAnswer>(client, issueQuery, { ...at, number });
+  const issue = repository.issueOrPullRequest;
+  return {
+    number: issue.number,
+    title: issue.title,
+    body: issue.body,
+    author: loginOf(issue.author),
+    editor: editorOf(issue),
+    lastEditedAtMs: issue.lastEditedAt === null ? null : Date.parse(issue.lastEditedAt),
+    edits: (issue.userContentEdits?.nodes ?? [])
+      .flatMap((edit) => (edit ? [{ editor: loginOf(edit.editor), atMs: Date.parse(edit.editedAt) }] : []))
+      .sort((left, right) => left.atMs - right.atMs),
+    state: issue.state === 'OPEN' ? 'open' : 'closed',
+    labels: issue.labels.nodes.map((label) => label.name),
+    isPullRequest: issue.__typename === 'PullRequest',
+  };
+}
+
+interface Conversation {
+  client: Octokit;
+  at: At;
+  identity: () => Promise<AppIdentity>;
+  /** Where each marker was found last, so that a comment which is edited often is not searched for each time. */
+  commentIds: Map<string, number>;
+}
+
+interface WantedComment {
+  number: number;
+  marker: string;
+  body: string;
+}
+
+interface FoundComment {
+  id: number;
+  html_url: string;
+  body?: string | undefined;
+  updated_at: string;
+  user: { login: string } | null;
+}
+
+/** Looks for the app's own comment with the marker before it creates one, and again after a create whose answer was lost. */
 async function upsertComment(
-  client: Octokit,
-  at: At,
-  identity: () => Promise<AppIdentity>,
-  number: number,
-  marker: string,
-  body: string,
-): Promise<{ id: number; url: string }> {
-  const { login } = await identity();
-  for await (const page of client.paginate.iterator(client.issues.listComments, {
-    ...at,
-    issue_number: number,
-    per_page: 100,
-  })) {
-    const own = page.data.find((comment) => comment.user?.login === login && comment.body?.includes(marker));
-    if (!own) continue;
-    if (own.body !== body) await client.issues.updateComment({ ...at, comment_id: own.id, body });
-    return { id: own.id, url: own.html_url };
+  place: Conversation,
+  wanted: WantedComment,
+): Promise<{ id: number; url: string; changedAtMs: number }> {
+  const { client, at } = place;
+  const own = (await rememberedComment(place, wanted)) ?? (await findComment(place, wanted));
+  if (own === null) return factsOf(await createComment(place, wanted));
+  if (own.body === wanted.body) return factsOf(own);
+  const { data } = await client.issues.updateComment({ ...at, comment_id: own.id, body: wanted.body });
+  return factsOf(data);
+}
+
+const factsOf = (comment: FoundComment) => ({
+  id: comment.id,
+  url: comment.html_url,
+  changedAtMs: Date.parse(comment.updated_at),
+});
+
+async function createComment(place: Conversation, wanted: WantedComment): Promise<FoundComment> {
+  const { client, at } = place;
+  const create = () => client.issues.createComment({ ...at, issue_number: wanted.number, body: wanted.body });
+  try {
+    await create();
+  } catch (error) {
+    if (!(error instanceof MillwrightError) || error.code !== 'outside.github' || error.retryAfterMs) throw error;
+    const made = await findComment(place, wanted);
+    if (made) return made;
+    await create();
   }
-  const { data } = await client.issues.createComment({ ...at, issue_number: number, body });
-  return { id: data.id, url: data.html_url };
+  // Found by the search, which takes away what another process may have created at the same moment.
+  const found = await findComment(place, wanted);
+  if (found) return found;
+  throw new MillwrightError('outside.github', { message: 'A comment that was just created is not there.' });
+}
+
+async function rememberedComment(
+  { client, at, commentIds }: Conversation,
+  { number, marker }: WantedComment,
+): Promise<FoundComment | null> {
+  const id = commentIds.get(`${number}${marker}`);
+  if (id === undefined) return null;
+  const answer = await orNull(client.issues.getComment({ ...at, comment_id: id }));
+  return answer?.data.body?.startsWith(marker) ? answer.data : null;
+}
+
+/** The oldest of the app's comments with the marker; later ones are taken away. */
+async function findComment(place: Conversation, { number, marker }: WantedComment): Promise<FoundComment | null> {
+  const { client, at, commentIds } = place;
+  const { login } = await place.identity();
+  const all = await client.paginate(client.issues.listComments, { ...at, issue_number: number, per_page: 100 });
+  const [first, ...later] = all.filter((comment) => comment.user?.login === login && comment.body?.startsWith(marker));
+  for (const { id } of later) await orNull(client.issues.deleteComment({ ...at, comment_id: id }));
+  if (first === undefined) return null;
+  // One map for the life of the process: the oldest entries go once there are many.
+  if (commentIds.size > 5_000) commentIds.delete(commentIds.keys().next().value as string);
+  commentIds.set(`${number}${marker}`, first.id);
+  return first;
 }

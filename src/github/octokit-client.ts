@@ -12,8 +12,9 @@ export interface GitHubConnection {
   log: { warn(facts: object, message: string): void };
 }
 
-const readTries = 4;
-const longestWaitMs = 60_000;
+const mostTries = 4;
+/** Longer waits are left to the caller, whose own back-off holds no lease meanwhile. */
+const longestWaitMs = 10_000;
 const requestTimeoutMs = 30_000;
 
 /** A client that acts as the app (`installationId` null) or as one installation, under our own retry policy. */
@@ -29,18 +30,26 @@ export function createClient(connection: GitHubConnection, installationId: numbe
     userAgent: 'millwright',
     log: { debug() {}, info() {}, warn() {}, error() {} },
   });
-  addRetryPolicy(octokit, connection);
+  addRetryPolicy(octokit, connection, installationId !== null);
   return octokit;
 }
 
+/** Calls that may be made twice: reads, changes to a named thing, and additions that GitHub keeps one of. */
+const additions = /\/(access_tokens|labels|reactions|assignees|requested_reviewers|attempts)$/;
+const mayRepeat = ({ method, url }: { method: string; url: string }) =>
+  method !== 'POST' || url === '/graphql' || additions.test(url);
+
 /**
- * Reads are tried again; writes only when GitHub said that it did nothing (429, secondary limit). A write that failed
- * otherwise may have taken effect: the verb that made it looks before it makes it again.
+ * What may be repeated is tried again; a write that creates only when GitHub said that it did nothing (429, secondary
+ * limit): otherwise it may have taken effect, and the verb that made it looks before it makes it again. Once GitHub
+ * names a time to wait, no call of this client goes out before it. A token that was revoked is replaced once.
  */
-function addRetryPolicy(octokit: Octokit, { clock, log }: GitHubConnection): void {
+function addRetryPolicy(octokit: Octokit, { clock, log }: GitHubConnection, asInstallation: boolean): void {
+  let quietUntilMs = 0;
   octokit.hook.wrap('request', async (request, options) => {
-    const isRead = options.method === 'GET' || options.url === '/graphql';
+    let renewed = false;
     for (let tries = 1; ; tries++) {
+      await waitForQuiet(quietUntilMs, clock, options.url);
       try {
         return await request({
           ...options,
@@ -48,9 +57,16 @@ function addRetryPolicy(octokit: Octokit, { clock, log }: GitHubConnection): voi
         });
       } catch (error) {
         const failure = readFailure(error, clock);
-        const mayRetry = failure.nothingHappened || (isRead && failure.transient);
+        if (failure.status === 401 && asInstallation && !renewed && !options.url.startsWith('/app')) {
+          renewed = true;
+          await octokit.auth({ type: 'installation', refresh: true });
+          continue;
+        }
+        if (failure.retryAfterMs !== undefined)
+          quietUntilMs = Math.max(quietUntilMs, clock.nowMs() + failure.retryAfterMs);
+        const mayRetry = failure.nothingHappened || (failure.transient && mayRepeat(options));
         const waitMs = failure.retryAfterMs ?? 250 * 2 ** tries;
-        if (!mayRetry || tries >= readTries || waitMs > longestWaitMs) throw asDoorError(error, failure, options.url);
+        if (!mayRetry || tries >= mostTries || waitMs > longestWaitMs) throw asDoorError(error, failure, options.url);
         log.warn(
           { status: failure.status, method: options.method, url: options.url, waitMs },
           'GitHub call is tried again',
@@ -58,6 +74,16 @@ function addRetryPolicy(octokit: Octokit, { clock, log }: GitHubConnection): voi
         await clock.sleep(waitMs);
       }
     }
+  });
+}
+
+async function waitForQuiet(untilMs: number, clock: Clock, url: string): Promise<void> {
+  const waitMs = untilMs - clock.nowMs();
+  if (waitMs <= 0) return;
+  if (waitMs <= longestWaitMs) return clock.sleep(waitMs);
+  throw new MillwrightError('outside.github', {
+    message: `GitHub asked to wait before the next call; ${url} was not made.`,
+    retryAfterMs: waitMs,
   });
 }
 

@@ -10,6 +10,7 @@ export function createGitHub(connection: GitHubConnection): GitHub {
   const app = createClient(connection, null);
   const installations = new Map<number, Octokit>();
   const bound = new Map<string, RepositoryGitHub>();
+  const askedAgain = new Map<string, number>();
   let identity: Promise<AppIdentity> | null = null;
 
   const clientOf = (installationId: number) => {
@@ -37,15 +38,17 @@ export function createGitHub(connection: GitHubConnection): GitHub {
       for (const installation of await app.paginate(app.apps.listInstallations, { per_page: 100 })) {
         if (installation.suspended_at) continue;
         const client = clientOf(installation.id);
-        for (const repository of await client.paginate(client.apps.listReposAccessibleToInstallation, {
-          per_page: 100,
-        })) {
-          found.push({ installationId: installation.id, owner: repository.owner.login, name: repository.name });
+        try {
+          const all = await client.paginate(client.apps.listReposAccessibleToInstallation, { per_page: 100 });
+          for (const { owner, name } of all) found.push({ installationId: installation.id, owner: owner.login, name });
+        } catch (error) {
+          // One that was suspended or removed this moment keeps none of the others from being found.
+          connection.log.warn({ err: error, installation: installation.id }, 'an installation could not be listed');
         }
       }
       return found;
     },
-    redeliverFailed: (sinceMs) => redeliverFailed(app, sinceMs),
+    redeliverFailed: (sinceMs) => redeliverFailed(app, sinceMs, askedAgain),
     identity: whoAmI,
   };
 }
@@ -59,8 +62,11 @@ async function readIdentity(app: Octokit, apiUrl: string): Promise<AppIdentity> 
   return { login, name: login, email: `${data?.id ?? 0}+${login}@${mailHost}`, url: data?.html_url ?? '' };
 }
 
+/** How often a delivery that keeps failing is asked for again in the life of a process. */
+const mostRedeliveries = 5;
+
 /** GitHub never delivers again by itself: the last failed attempt of each delivery is asked for once more. */
-async function redeliverFailed(app: Octokit, sinceMs: number): Promise<number> {
+async function redeliverFailed(app: Octokit, sinceMs: number, asked: Map<string, number>): Promise<number> {
   const succeeded = new Set<string>();
   const failed = new Map<string, number>();
   pages: for await (const page of app.paginate.iterator(app.apps.listWebhookDeliveries, { per_page: 100 })) {
@@ -70,8 +76,12 @@ async function redeliverFailed(app: Octokit, sinceMs: number): Promise<number> {
       else if (!failed.has(delivery.guid)) failed.set(delivery.guid, delivery.id);
     }
   }
-  const wanted = [...failed].filter(([guid]) => !succeeded.has(guid));
-  for (const [, id] of wanted) await orNull(app.apps.redeliverWebhookDelivery({ delivery_id: id }));
+  const wanted = [...failed].filter(([guid]) => !succeeded.has(guid) && (asked.get(guid) ?? 0) < mostRedeliveries);
+  for (const [guid, id] of wanted) {
+    if (asked.size > 10_000) asked.clear();
+    asked.set(guid, (asked.get(guid) ?? 0) + 1);
+    await orNull(app.apps.redeliverWebhookDelivery({ delivery_id: id }));
+  }
   return wanted.length;
 }
 
@@ -120,18 +130,18 @@ function cloneUrl(apiUrl: string, ref: RepositoryRef, named: string): string {
   return url.host === host && url.protocol === api.protocol ? named : usual;
 }
 
-/** Tokens for git: this repository and `contents: write` only; kept until shortly before they end. */
+/** Tokens for git: this repository and `contents: write` only; kept for moments, so that the next try has a new one when one was revoked. */
 function createGitTokens({ clock }: GitHubConnection, app: Octokit, ref: RepositoryRef): () => Promise<string> {
-  const spareMs = 10 * 60_000;
-  let kept: { token: string; endsAtMs: number } | null = null;
+  const keptForMs = 30_000;
+  let kept: { token: string; untilMs: number } | null = null;
   return async () => {
-    if (kept && kept.endsAtMs - spareMs > clock.nowMs()) return kept.token;
+    if (kept && kept.untilMs > clock.nowMs()) return kept.token;
     const { data } = await app.apps.createInstallationAccessToken({
       installation_id: ref.installationId,
       repositories: [ref.name],
       permissions: { contents: 'write' },
     });
-    kept = { token: data.token, endsAtMs: Date.parse(data.expires_at) };
+    kept = { token: data.token, untilMs: clock.nowMs() + keptForMs };
     return kept.token;
   };
 }

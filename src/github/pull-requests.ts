@@ -1,5 +1,6 @@
 import type { Octokit } from '@octokit/rest';
 import type { PullRequestFacts, PullRequestRequest, RepositoryGitHub, ReviewFacts } from './github.ts';
+import { type Authored, editorOf, loginOf, query } from './graphql.ts';
 import { statusOf } from './octokit-client.ts';
 
 interface At {
@@ -9,7 +10,7 @@ interface At {
 
 type PullRequestVerbs = Pick<
   RepositoryGitHub,
-  'findPullRequest' | 'pullRequest' | 'upsertPullRequest' | 'requestReviewers' | 'reviews'
+  'findPullRequest' | 'pullRequest' | 'openPullRequests' | 'upsertPullRequest' | 'requestReviewers' | 'reviews'
 >;
 
 /** Verbs on pull requests. */
@@ -31,6 +32,10 @@ export function bindPullRequests(client: Octokit, at: At): PullRequestVerbs {
   return {
     findPullRequest: find,
     pullRequest: read,
+    async openPullRequests() {
+      const open = await client.paginate(client.pulls.list, { ...at, state: 'open', per_page: 100 });
+      return open.map((pull) => ({ number: pull.number, updatedAtMs: Date.parse(pull.updated_at) }));
+    },
     upsertPullRequest: (request) => upsertPullRequest(client, at, find, read, request),
     async requestReviewers(number, names) {
       const teams = names.filter((name) => name.includes('/')).map((name) => name.slice(name.indexOf('/') + 1));
@@ -56,6 +61,10 @@ async function upsertPullRequest(
 ): Promise<PullRequestFacts> {
   const known = await find(request.branch);
   if (known?.state === 'open') return update(known.number);
+  if (known && !known.merged && known.number === request.known?.number) {
+    if (!request.known.reopen) return known;
+    if (await reopen(known.number)) return update(known.number);
+  }
   try {
     const { data } = await client.pulls.create({
       ...at,
@@ -80,6 +89,17 @@ async function upsertPullRequest(
     await client.pulls.update({ ...at, pull_number: number, title: request.title, body: request.body });
     return read(number);
   }
+
+  async function reopen(number: number): Promise<boolean> {
+    try {
+      await client.pulls.update({ ...at, pull_number: number, state: 'open' });
+      return true;
+    } catch (error) {
+      // A branch that was deleted meanwhile cannot be reopened onto: then a new one is opened.
+      if (statusOf(error) === 422) return false;
+      throw error;
+    }
+  }
 }
 
 interface PullAnswer {
@@ -88,6 +108,7 @@ interface PullAnswer {
   state: string;
   merged?: boolean;
   merged_at?: string | null;
+  closed_at: string | null;
   draft?: boolean | undefined;
   head: { sha: string; ref: string };
   base: { ref: string };
@@ -100,6 +121,7 @@ function pullRequestFacts(pull: PullAnswer): PullRequestFacts {
     number: pull.number,
     url: pull.html_url,
     state: pull.state === 'open' ? 'open' : 'closed',
+    closedAtMs: pull.closed_at === null ? null : Date.parse(pull.closed_at),
     merged: pull.merged ?? Boolean(pull.merged_at),
     draft: pull.draft ?? false,
     headSha: pull.head.sha,
@@ -118,20 +140,73 @@ const reviewStates: Record<string, ReviewFacts['state']> = {
   PENDING: 'pending',
 };
 
+type Review = Omit<ReviewFacts, 'state'>;
+
+interface ReviewsAnswer {
+  repository: {
+    pullRequest: {
+      reviews: {
+        pageInfo: { hasNextPage: boolean; endCursor: string | null };
+        nodes: (Authored & {
+          databaseId: number;
+          id: string;
+          body: string;
+          state: string;
+          submittedAt: string | null;
+          comments: { nodes: (Authored & { path: string; line: number | null; body: string })[] };
+        })[];
+      };
+    };
+  };
+}
+
+const reviewsQuery = `query ($owner: String!, $repo: String!, $number: Int!, $after: String) {
+  repository(owner: $owner, name: $repo) {
+    pullRequest(number: $number) {
+      reviews(first: 50, after: $after) {
+        pageInfo { hasNextPage endCursor }
+        nodes {
+          id databaseId body state submittedAt lastEditedAt
+          author { __typename login }
+          editor { __typename login }
+          comments(first: 100) {
+            nodes { path line body lastEditedAt author { __typename login } editor { __typename login } }
+          }
+        }
+      }
+    }
+  }
+}`;
+
+/** Only GraphQL tells who edited a review or a comment in it. */
 async function readReviews(client: Octokit, at: At, number: number): Promise<ReviewFacts[]> {
-  const reviews = await client.paginate(client.pulls.listReviews, { ...at, pull_number: number, per_page: 100 });
-  const comments = await client.paginate(client.pulls.listReviewComments, {
-    ...at,
-    pull_number: number,
-    per_page: 100,
-  });
-  return reviews.map((review) => ({
-    author: review.user?.login ?? 'ghost',
-    state: reviewStates[review.state] ?? 'commented',
-    body: review.body,
-    submittedAtMs: Date.parse(review.submitted_at ?? '') || 0,
-    comments: comments
-      .filter((comment) => comment.pull_request_review_id === review.id)
-      .map((comment) => ({ path: comment.path, line: comment.line ?? null, body: comment.body })),
-  }));
+  const found: ReviewFacts[] = [];
+  let after: string | null = null;
+  do {
+    const answer: ReviewsAnswer = await query(client, reviewsQuery, { ...at, number, after });
+    const { nodes, pageInfo }: ReviewsAnswer['repository']['pullRequest']['reviews'] =
+      answer.repository.pullRequest.reviews;
+    for (const node of nodes) found.push({ ...reviewOf(node), state: reviewStates[node.state] ?? 'commented' });
+    after = pageInfo.hasNextPage ? pageInfo.endCursor : null;
+  } while (after !== null);
+  return found;
+}
+
+function reviewOf(node: ReviewsAnswer['repository']['pullRequest']['reviews']['nodes'][number]): Review {
+  return {
+    id: node.databaseId,
+    nodeId: node.id,
+    author: loginOf(node.author),
+    authorIsBot: node.author?.__typename === 'Bot',
+    editor: editorOf(node),
+    body: node.body,
+    submittedAtMs: Date.parse(node.submittedAt ?? '') || 0,
+    comments: node.comments.nodes.map((comment) => ({
+      author: loginOf(comment.author),
+      editor: editorOf(comment),
+      path: comment.path,
+      line: comment.line,
+      body: comment.body,
+    })),
+  };
 }

@@ -1,30 +1,51 @@
+import { z } from 'zod';
 import type { Attempt } from '../attempt.ts';
+import type { ReviewFacts } from '../github/github.ts';
 import { holds } from './intake.ts';
 
 /** Longest text of one review that is handed on, in characters. */
 const reviewChars = 4_000;
+/** Event that keeps which reviews an attempt has heard. */
+export const heardKind = 'guidance.reviews';
+const Heard = z.object({ ids: z.array(z.number()) });
 
 /**
- * What people say for this attempt: the words of `/retry`, and reviews of the pull request since the last one.
- * Only of people who may command; the rest is counted, not shown (SPEC §6).
+ * What people say for this attempt: the words of `/retry`, and the reviews of the pull request that no earlier attempt
+ * has heard (`earlier`: their events of `heardKind`). Only of people who may command, as authors and as last editors; the rest is counted, not shown (SPEC §6).
  */
-export async function guidanceOf(attempt: Attempt): Promise<string | null> {
+export async function guidanceOf(
+  attempt: Pick<Attempt, 'run' | 'github' | 'walls' | 'record'>,
+  earlier: readonly { attempt: number; data: unknown }[],
+): Promise<string | null> {
   const { run, github, walls } = attempt;
   const parts = run.start.guidance === null ? [] : [run.start.guidance];
-  if (run.pullRequest !== null && run.start.reason === 'retry') {
-    let unheard = 0;
-    for (const review of await github.reviews(run.pullRequest)) {
-      if (review.state !== 'changes-requested' && review.comments.length === 0) continue;
-      if (!holds(await github.roleOf(review.author), walls.roles.command)) {
-        unheard += 1;
-        continue;
-      }
-      const lines = review.comments.map(
-        (comment) => `${comment.path}${comment.line === null ? '' : `:${comment.line}`}: ${comment.body}`,
-      );
-      parts.push([`Review by ${review.author}:`, review.body, ...lines].join('\n').slice(0, reviewChars));
+  if (run.pullRequest === null || run.start.reason !== 'retry') return parts[0] ?? null;
+  const heard = earlier.filter((event) => event.attempt < run.attempt).flatMap((event) => Heard.parse(event.data).ids);
+  const reviews = (await github.reviews(run.pullRequest)).filter(
+    (review) => isWish(review) && !heard.includes(review.id),
+  );
+  const mayCommand = async (author: string, editor: string | null) => {
+    for (const login of new Set([author, editor ?? author]))
+      if (!holds(await github.roleOf(login), walls.roles.command)) return false;
+    return true;
+  };
+  let unheard = 0;
+  for (const review of reviews) {
+    const lines: string[] = [];
+    if (review.body !== '' && (await mayCommand(review.author, review.editor))) lines.push(review.body);
+    else if (review.body !== '') unheard += 1;
+    for (const comment of review.comments) {
+      const place = `${comment.path}${comment.line === null ? '' : `:${comment.line}`}`;
+      if (await mayCommand(comment.author, comment.editor)) lines.push(`${place}: ${comment.body}`);
+      else unheard += 1;
     }
-    if (unheard > 0) parts.push(`${unheard} reviews of people without the role ${walls.roles.command} are left out.`);
+    if (lines.length > 0) parts.push([`Review by ${review.author}:`, ...lines].join('\n').slice(0, reviewChars));
   }
+  if (unheard > 0)
+    parts.push(`${unheard} texts of people without the role ${walls.roles.command} in reviews are left out.`);
+  await attempt.record(heardKind, { ids: reviews.map(({ id }) => id) });
   return parts.length === 0 ? null : parts.join('\n\n');
 }
+
+const isWish = ({ state, comments }: ReviewFacts) =>
+  state === 'changes-requested' || (state === 'commented' && comments.length > 0);

@@ -156,8 +156,11 @@ async function needsApproval(run: Run, walls: Walls, github: RepositoryGitHub): 
 }
 
 export async function mayStart(login: string, walls: Walls, github: RepositoryGitHub): Promise<boolean> {
-  if (walls.roles.bots.includes(login)) return true;
-  if (login.endsWith('[bot]')) return false;
+  // A bot only when it is listed; a person who has the bot's bare name is someone else.
+  if (login.endsWith('[bot]')) {
+    const names = [login, login.slice(0, -'[bot]'.length)].map((name) => name.toLowerCase());
+    return walls.roles.bots.some((listed) => names.includes(listed.toLowerCase()));
+  }
   return holds(await github.roleOf(login), walls.roles.start);
 }
 

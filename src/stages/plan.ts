@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { askForShape } from '../agent/ask-for-shape.ts';
 import { planMessages } from '../agent/prompts.ts';
@@ -75,10 +76,28 @@ function mayChange(path: string, walls: Walls): boolean {
   return !isProtected(path, walls) && inScope(path, walls).ok;
 }
 
+/** Names a plan, so that an approval is of this one and of no later one. */
+export function planRevision({ plan: proposed, objections }: PlanResult): string {
+  return `sha256:${createHash('sha256').update(JSON.stringify({ proposed, objections })).digest('hex')}`;
+}
+
 /** What keeps the plan from being built until a person answers; null when nothing does. */
-export function planWait({ plan: proposed, objections }: PlanResult, { run, walls }: Attempt): Outcome | null {
-  const approved = run.request.approved.some((entry) => entry.gate === 'plan') || run.start.from === 'build';
-  if (approved || proposed === null) return null;
+export function planWait(planned: PlanResult, { run, walls }: Pick<Attempt, 'run' | 'walls'>): Outcome | null {
+  const revision = planRevision(planned);
+  if (run.request.approved.some((entry) => entry.gate === 'plan' && entry.revision === revision)) return null;
+  // `/retry from build` is the answer of a person to everything but the policy's own gate.
+  const objection = run.start.from === 'build' ? null : objectionWait(planned);
+  if (objection || walls.plan !== 'approve') return objection;
+  return {
+    code: 'plan-approval',
+    text: 'The policy asks for the plan to be approved.',
+    question: 'Is this plan right? Answer /approve, or /retry from plan with guidance.',
+    detail: planned.note,
+  };
+}
+
+function objectionWait({ plan: proposed, objections }: PlanResult): Outcome | null {
+  if (proposed === null) return null;
   const wait = (code: string, text: string, question: string, detail: string | null): Outcome => ({
     code,
     text,
@@ -108,14 +127,6 @@ export function planWait({ plan: proposed, objections }: PlanResult, { run, wall
       'decision',
       'The plan depends on a decision that only a person can make.',
       `${proposed.decisions.join(' ')} Answer with /retry from plan and the decision.`,
-      null,
-    );
-  }
-  if (walls.plan === 'approve') {
-    return wait(
-      'plan-approval',
-      'The policy asks for the plan to be approved.',
-      'Is this plan right? Answer /approve, or /retry from plan with guidance.',
       null,
     );
   }

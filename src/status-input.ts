@@ -1,0 +1,147 @@
+import { z } from 'zod';
+import { amended } from './attempt.ts';
+import { contractSchema } from './contract/contract.ts';
+import type { Doors } from './doors.ts';
+import { eventsOf, type LedgerEvent } from './engine/ledger.ts';
+import { latestOutput } from './engine/outputs.ts';
+import { type QueueReason, queuePosition } from './engine/queue-position.ts';
+import type { ChangedFile, ShownState, StageLine, StatusInput } from './report/facts.ts';
+import { type Run, stageNames } from './run.ts';
+import { runNumbers } from './run-numbers.ts';
+import { BuildResult } from './stages/build.ts';
+import { IntakeResult } from './stages/intake.ts';
+import { PlanResult, planFacts } from './stages/plan.ts';
+
+/** The status of an issue of which nothing is known yet. */
+export const nothingYet: StatusInput = {
+  state: 'queued',
+  attempt: 1,
+  timeline: [],
+  contract: null,
+  revision: null,
+  problems: [],
+  refusals: [],
+  walls: null,
+  narrowed: [],
+  queue: null,
+  numbers: null,
+  outcome: null,
+  question: null,
+  detail: null,
+  changes: [],
+  plan: null,
+  stoppedBy: null,
+  notices: [],
+  pullRequest: null,
+  links: [],
+};
+
+/** What intake found out in this attempt: accepted, or why not; else what it accepted before. */
+export async function intakeOf(run: Run, { db }: Pick<Doors, 'db'>): Promise<IntakeResult | null> {
+  const accepted = await latestOutput(db, run.id, 'intake', IntakeResult);
+  if (accepted && accepted.attempt === run.attempt) return accepted.value;
+  const refused = (await eventsOf(db, run.id, { kinds: ['intake.refused'] })).at(-1);
+  return refused ? IntakeResult.parse(refused.data) : (accepted?.value ?? null);
+}
+
+/** Why a queued run has not begun, in words. */
+const queueReasons: Record<Exclude<QueueReason, null>, string> = {
+  delayed: 'an outside service did not answer; it is tried again soon',
+  'limit-repository': 'other runs of this repository come first',
+  'limit-organization': 'other runs of this organization come first',
+  'limit-global': 'all places are taken',
+  'no-worker': 'no worker is there',
+};
+
+async function queueOf(run: Run, { db, sandbox, host }: Doors): Promise<StatusInput['queue']> {
+  if (run.state !== 'queued') return null;
+  const { position, reason } = await queuePosition(db, run.id);
+  // Where others carry the runs, their engines count.
+  const engine = host.workerConcurrency === 0 ? { available: true } : await sandbox.status();
+  const told = engine.available ? reason && queueReasons[reason] : 'no sandbox engine';
+  return position === 0 ? null : { position, reason: told };
+}
+
+/** Everything that the status comment tells, from the store. */
+export async function statusInput(run: Run, doors: Doors): Promise<StatusInput> {
+  const { db, host } = doors;
+  const events = await eventsOf(db, run.id, { kinds: ['stage', 'run.state'], limit: 100_000 });
+  const intake = await intakeOf(run, doors);
+  const planned = await latestOutput(db, run.id, 'plan', PlanResult);
+  const globs = run.request.allowed.map((entry) => entry.glob);
+  const contract =
+    intake?.contract && intake.walls
+      ? amended({ contract: intake.contract, walls: intake.walls }, globs).contract
+      : (intake?.contract ?? null);
+  return {
+    state: shownState(run),
+    attempt: run.attempt,
+    timeline: timelineOf(run, events),
+    contract: contract === null ? null : contractSchema.parse(contract),
+    revision: run.request.revision,
+    problems: intake?.problems ?? [],
+    refusals: intake?.refusals ?? [],
+    walls: intake?.walls ?? null,
+    narrowed: intake?.narrowed ?? [],
+    queue: await queueOf(run, doors),
+    numbers: run.stage === 'intake' ? null : await runNumbers(run, doors),
+    outcome: run.outcome && { code: run.outcome.code, text: run.outcome.text },
+    question: run.state === 'waiting' ? (run.outcome?.question ?? null) : null,
+    detail: run.outcome?.detail ?? null,
+    changes: run.state === 'failed' || run.state === 'waiting' ? await changesOf(run, doors) : [],
+    plan: planned ? planFacts(planned.value) : null,
+    stoppedBy: run.state === 'stopped' ? stoppedBy(run, events) : null,
+    notices: [],
+    pullRequest:
+      run.pullRequest === null
+        ? null
+        : { number: run.pullRequest, url: `${host.githubUrl}/${run.owner}/${run.name}/pull/${run.pullRequest}` },
+    links:
+      host.publicUrl === null ? [] : [{ label: 'run', url: `${host.publicUrl.replace(/\/$/, '')}/runs/${run.id}` }],
+  };
+}
+
+function shownState(run: Run): ShownState {
+  if (run.state === 'done')
+    return run.outcome?.code === 'merged' ? 'merged' : run.outcome?.code === 'closed' ? 'closed' : 'review';
+  return run.state === 'waiting' && run.outcome?.code === 'contract-untestable' ? 'refused' : run.state;
+}
+
+const entered = z.object({ stage: z.enum(stageNames), note: z.string().nullable() });
+
+function timelineOf(run: Run, events: readonly LedgerEvent[]): StageLine[] {
+  const visits = events
+    .filter((event) => event.kind === 'stage' && event.attempt === run.attempt)
+    .map((event) => ({ ...entered.parse(event.data), atMs: event.atMs }));
+  const endMs = run.endedAtMs ?? run.updatedAtMs;
+  return stageNames.map((stage) => {
+    let durationMs = 0;
+    for (const [index, visit] of visits.entries()) {
+      if (visit.stage === stage) durationMs += Math.max(0, (visits[index + 1]?.atMs ?? endMs) - visit.atMs);
+    }
+    const last = visits.findLast((visit) => visit.stage === stage);
+    if (!last) return { stage, state: 'pending', durationMs: null, note: null };
+    return { stage, state: visits.at(-1)?.stage === stage ? lineState(run) : 'done', durationMs, note: last.note };
+  });
+}
+
+function lineState(run: Run): StageLine['state'] {
+  if (run.state === 'queued') return 'running';
+  return run.state;
+}
+
+async function changesOf(run: Run, { db }: Doors): Promise<ChangedFile[]> {
+  return (await latestOutput(db, run.id, 'build', BuildResult))?.value.changes ?? [];
+}
+
+const cancelled = z.object({
+  state: z.literal('stopped'),
+  by: z.string().optional(),
+  outcome: z.object({ detail: z.string().nullable() }).optional(),
+});
+
+function stoppedBy(run: Run, events: readonly LedgerEvent[]): StatusInput['stoppedBy'] {
+  const event = events.findLast((candidate) => cancelled.safeParse(candidate.data).success);
+  const by = cancelled.safeParse(event?.data).data?.by ?? /^Stopped by (\S+)\.$/.exec(run.outcome?.text ?? '')?.[1];
+  return by ? { login: by, reason: run.outcome?.detail ?? null } : null;
+}
