@@ -92,7 +92,7 @@ const rooms: Record<string, Reach> = {
 };
 
 /** Rooms that work for the service as a whole: like the files at the top of `src`, they may import every other room. */
-const freeRooms = ['rollback', 'web', 'learning'];
+const freeRooms = ['cli', 'rollback', 'web', 'learning'];
 
 const homes: Record<string, RegExp> = {
   '@octokit/auth-app': /^github\//,
