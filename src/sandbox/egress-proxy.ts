@@ -42,6 +42,8 @@ export class EgressProxy {
   readonly #meter: EgressMeter;
   readonly #server: Server;
   readonly #clients = new Set<Duplex>();
+  /** Connections to granted hosts that are open or being opened. */
+  #reaching = 0;
 
   /** Errors: `request.policy-invalid` for an address range that cannot be read. */
   constructor(options: EgressProxyOptions) {
@@ -92,7 +94,8 @@ export class EgressProxy {
         return;
       }
       this.#blocked.add('(unreadable)', 0, 'not a valid HTTP request');
-      client.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      client.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      endOf(client);
     });
     return server;
   }
@@ -102,9 +105,10 @@ export class EgressProxy {
     const outcome = 'host' in target ? await this.#reach(target) : target;
     if (!('socket' in outcome)) {
       const { status, text } = describe(outcome);
-      client.end(
+      client.write(
         `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
       );
+      endOf(client);
       return;
     }
     const { socket } = outcome;
@@ -215,22 +219,33 @@ export class EgressProxy {
 
   /** A connection to the target, when it is granted, resolves to nothing private, and the limits allow it. */
   async #reach(target: EgressTarget): Promise<{ socket: Socket } | Answer> {
-    const { limits, resolve } = this.#options;
+    const { resolve } = this.#options;
     const { host, port } = target;
     const refusal = this.#granted.refusal(target) ?? this.#limitReached();
     if (refusal) return this.#refuse(host, port, refusal);
-    const addresses = await resolve(host).catch(() => []);
+    this.#reaching += 1;
+    const outcome = await this.#connect(target, await resolve(host).catch(() => []));
+    if ('socket' in outcome) outcome.socket.once('close', () => this.#leave());
+    else this.#leave();
+    return outcome;
+  }
+
+  async #connect({ host, port }: EgressTarget, addresses: readonly string[]): Promise<{ socket: Socket } | Answer> {
     if (addresses.length === 0) return { failed: `${host} could not be resolved` };
     // One private address among public ones is no mistake of a granted host.
     if (!addresses.every((address) => this.#reachable.allows(address)))
       return this.#refuse(host, port, 'leads to a private or reserved address');
-    const socket = await connectToFirst(addresses, port, limits.connectMs);
+    const socket = await connectToFirst(addresses, port, this.#options.limits.connectMs);
     return socket ? { socket } : { failed: `${host}:${port} does not answer` };
+  }
+
+  #leave(): void {
+    this.#reaching -= 1;
   }
 
   #limitReached(): EgressRefusal | null {
     if (this.#meter.exhausted) return 'the byte limit is reached';
-    return this.#clients.size > this.#options.limits.connections ? 'too many connections at once' : null;
+    return this.#reaching >= this.#options.limits.connections ? 'too many connections at once' : null;
   }
 
   #refuse(host: string, port: number, refused: EgressRefusal): Answer {
@@ -239,7 +254,7 @@ export class EgressProxy {
   }
 }
 
-/** Ends a stream and closes it once everything is written. */
+/** Ends a stream and closes it once everything is written, whether or not the other side ends too. */
 function endOf(stream: Duplex): void {
   if (stream.writableFinished || stream.destroyed) stream.destroy();
   else stream.end(() => stream.destroy());

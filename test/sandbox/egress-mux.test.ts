@@ -64,6 +64,24 @@ describe('connections over one stream', () => {
     expect([relay.size, app.size]).toEqual([0, 0]);
   });
 
+  it('may be left by the side that ended: the other still reads all of it, and what it writes goes nowhere', async () => {
+    const { relay, app } = joined({
+      onOpen: (channel) => {
+        channel.write(Buffer.alloc(200_000));
+        channel.end('refused', () => channel.destroy());
+      },
+    });
+
+    const channel = relay.open();
+    const read = buffer(channel);
+    await until(() => app.size === 0);
+    for (let at = 0; at < 20; at += 1) channel.write(Buffer.alloc(65_536));
+    channel.end();
+
+    expect((await read).subarray(-7).toString()).toBe('refused');
+    await until(() => relay.size === 0);
+  });
+
   it('that nobody reads stop themselves, hold little memory, and hold up no other', async () => {
     const opened: Duplex[] = [];
     const { relay } = joined({ onOpen: (channel) => opened.push(channel) });

@@ -20,6 +20,8 @@ class Channel extends Duplex {
   #full = false;
   #waiting = null;
   #timer = null;
+  #otherEnded = false;
+  #otherLeft = false;
 
   constructor(mux, id) {
     super({ allowHalfOpen: true });
@@ -35,7 +37,15 @@ class Channel extends Duplex {
     return this;
   }
 
+  /** As of a socket: ends, and closes once everything is written. */
+  destroySoon() {
+    if (this.writableFinished) this.destroy();
+    else this.end(() => this.destroy());
+  }
+
   _write(chunk, _, done) {
+    // Nobody takes it any more.
+    if (this.#otherLeft) return done();
     this.#waiting = { chunk, done };
     this.#sendWaiting();
   }
@@ -61,6 +71,7 @@ class Channel extends Duplex {
 
   /** False when the other side sends more than it was allowed to. */
   take(bytes) {
+    if (this.#otherEnded) return false;
     this.#timer?.refresh();
     this.#allowed -= bytes.length;
     if (this.#allowed < 0) return false;
@@ -72,7 +83,17 @@ class Channel extends Duplex {
   }
 
   takeEnd() {
+    this.#otherEnded = true;
     this.push(null);
+  }
+
+  /** After its end the other side may leave: what came before is still read here, what is written goes nowhere. */
+  takeReset() {
+    if (!this.#otherEnded) return this.destroy();
+    this.#otherLeft = true;
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    waiting?.done();
   }
 
   takeCredit(bytes) {
@@ -197,7 +218,7 @@ export class Mux {
     else if (kind === kinds.data) {
       if (channel && !channel.take(body)) this.close();
     } else if (kind === kinds.end) channel?.takeEnd();
-    else if (kind === kinds.reset) channel?.destroy();
+    else if (kind === kinds.reset) channel?.takeReset();
     else if (kind === kinds.window) channel?.takeCredit(length);
     else this.close();
   }
