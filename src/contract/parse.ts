@@ -100,8 +100,9 @@ function readEntries(reading: Reading, entries: readonly Entry[]): void {
     const first = seen.get(entry.key);
     if (first) {
       const message = `\`${entry.label}\` is given twice, on lines ${first.line} and ${entry.line}: keep one.`;
+      const text = entry.lines.map((line) => line.text).join(' ');
       reading.problems.push(
-        problem(entry.label, entry.line, null, message, entry.field?.example ?? checkExample, true),
+        problem(entry.label, entry.line, text, message, entry.field?.example ?? checkExample, true),
       );
       continue;
     }

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { defaultCompanions, defaultConcurrency, defaultImage, defaultLimits, defaultRoles } from './defaults.ts';
+import { defaultCompanions, defaultConcurrency, defaultImage, defaultRoles, defaultSetupInputs } from './defaults.ts';
+import { limitKeys } from './limit-keys.ts';
 import {
   check,
   cidr,
   dollars,
-  duration,
   globs,
   host,
   kind,
@@ -24,33 +24,6 @@ import {
   truth,
   whole,
 } from './policy-values.ts';
-
-const limits = z.strictObject({
-  minutes: known(
-    positive,
-    'Minutes of one attempt. The smallest number counts, as for all limits.',
-    defaultLimits.minutes,
-  ),
-  turns: known(whole, 'Model calls of one attempt.', defaultLimits.turns),
-  rounds: known(whole, 'Build and verify turns of one attempt.', defaultLimits.rounds),
-  tokens: known(whole, 'Tokens of one issue, retries included.', defaultLimits.tokens),
-  dollars: known(dollars, 'US dollars of one issue, retries included.', undefined, 3),
-  files: known(whole, 'Files that a patch may change.', defaultLimits.files),
-  lines: known(whole, 'Lines that a patch may add and remove.', defaultLimits.lines),
-  memory: known(size, 'Memory of a container.', '2g'),
-  cpus: known(positive, 'Processors of a container.', defaultLimits.cpus),
-  pids: known(whole, 'Processes of a container.', defaultLimits.pids),
-  disk: known(size, 'Disk that a container may fill.', '4g'),
-  output: known(size, 'Output after which a command is ended.', '64m'),
-  tool_timeout: known(duration, 'Time of one command of the agent.', '2m'),
-  check_timeout: known(
-    duration,
-    'Time of one check that has no `timeout` of its own, and the most that any may take.',
-    '10m',
-  ),
-  wait_days: known(positive, 'Days that a run waits for a person.', defaultLimits.waitDays),
-  findings: known(whole, 'Findings of the second look that are shown.', defaultLimits.findings),
-});
 
 const keys = {
   files: known(
@@ -146,33 +119,36 @@ const keys = {
   ),
   setup: known(
     z.strictObject({
-      command: text('a command')
-        .optional()
-        .describe('Run once per repository, image and content of the inputs, before anything else.'),
-      hosts: list(host, '`host:port`')
-        .optional()
-        .describe(
-          'What the set-up may reach. Other layers with hosts here, and layers above with `network.hosts` only, must have each.',
-        ),
-      inputs: globs
-        .optional()
-        .describe('The files that it sees, and nothing else. Without it: manifests, lock files and rc files.'),
-      root: truth.optional().describe('Run as root inside the container. One layer’s `false` is enough to forbid it.'),
+      command: known(
+        text('a command'),
+        'Run once per repository, image and content of the inputs, before anything else.',
+        undefined,
+        'npm ci',
+      ),
+      hosts: known(
+        list(host, '`host:port`'),
+        'What it may reach. Other layers with hosts here, and layers above with `network.hosts` only, must have each.',
+        [],
+        ['registry.example.org:443'],
+      ),
+      inputs: known(globs, 'The files that it sees, and nothing else.', defaultSetupInputs, [
+        'package.json',
+        'package-lock.json',
+      ]),
+      root: known(truth, 'Run as root inside the container. One layer’s `false` is enough to forbid it.', false),
     }),
     'Set-up of the work tree. The nearest layer with a command counts.',
-    undefined,
-    { command: 'npm ci', hosts: ['registry.example.org:443'] },
   ),
   checks: known(
     z.record(
       kind,
       z.union([text('a command'), check], { error: 'a command, or `{command, timeout, optional, report}`' }),
     ),
-    'Checks by kind: `format`, `lint`, `unit`, `types`, `build`, `smoke` or any other. The nearest layer counts for each kind. They always run.',
+    'Checks by kind: `format`, `lint`, `unit`, `types`, `build`, `smoke` or any other; a command, or `{command, timeout, optional, report}`. A contract may skip an `optional` one; `report` is JUnit XML that the command writes, to compare test by test. The nearest layer counts for each kind. They always run.',
     {},
     { unit: { command: 'npm test', timeout: '5m' }, lint: 'npm run lint' },
   ),
-  limits: known(limits, 'What one run may use. The smallest number counts.'),
+  limits: known(limitKeys, 'What one run may use. The smallest number counts.'),
   budget: known(
     z.strictObject({
       dollars_per_issue: known(
@@ -237,14 +213,14 @@ const keys = {
         'medium',
       ),
       plan: known(stageModel, 'Another model or effort for planning.', undefined, { effort: 'high' }),
-      build: known(stageModel, 'Another model or effort for building.'),
-      verify: known(stageModel, 'Another model or effort for the second look.'),
-      learn: known(stageModel, 'Another model or effort for proposals of lessons.'),
+      build: known(stageModel, 'Another model or effort for building.', undefined, { name: 'large-model' }),
+      verify: known(stageModel, 'Another model or effort for the second look.', undefined, { effort: 'low' }),
+      learn: known(stageModel, 'Another model or effort for proposals of lessons.', undefined, { effort: 'low' }),
       prices: known(
         z.record(z.string().min(1), price),
         'Operator only. Prices by model, in US dollars per million tokens.',
         {},
-        { 'gpt-5': { input: 1.25, output: 10, cached_input: 0.125 } },
+        { 'large-model': { input: 1.25, output: 10, cached_input: 0.125 } },
       ),
       allowed: known(
         list(text('the name of a model'), 'names of models'),
@@ -269,10 +245,10 @@ const keys = {
   learn: known(oneOf(['propose', 'off']), 'Whether repeated failures become proposals. `off` wins.', 'propose'),
   retention: known(
     z.strictObject({
-      days: known(positive, 'Days that ended runs are kept.', 90),
-      size: known(size, 'Disk that they may fill.', '20g'),
+      days: known(positive, 'Operator only. Days that ended runs are kept.', 90),
+      size: known(size, 'Operator only. Disk that they may fill.', '20g'),
     }),
-    'Operator only. How long ended runs are kept.',
+    'How long ended runs are kept.',
   ),
 };
 

@@ -89,7 +89,10 @@ export const price = z.strictObject({
     .describe('US dollars per million input tokens that the provider had cached; without it, as `input`.'),
 });
 
-/** An optional key with what editors and docs show of it. */
+/**
+ * An optional key with what editors and docs show of it. Default and example go under names of our own, since zod leaves `default` and `examples`
+ * out of the schema of what is written in a file; `policyJsonSchema` puts them back.
+ */
 export const known = <Schema extends z.ZodType>(
   schema: Schema,
   description: string,
@@ -98,6 +101,6 @@ export const known = <Schema extends z.ZodType>(
 ) =>
   schema.optional().meta({
     description,
-    ...(fallback === undefined ? {} : { default: fallback }),
-    ...(example === undefined ? {} : { examples: [example] }),
+    ...(fallback === undefined ? {} : { fallback }),
+    ...(example === undefined ? {} : { example }),
   });
