@@ -57,7 +57,7 @@ export async function startApp(
     for (const handler of handlers) addHandler(handler);
   });
   await server.start();
-  options.log.info({ host: server.host, port: server.port }, 'listening');
+  options.log.info({ port: server.port }, `Listening on http://${server.host}:${server.port}`);
   return { host: server.host, port: server.port, stop: () => server.stop() };
 }
 
