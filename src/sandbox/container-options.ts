@@ -76,6 +76,8 @@ export function createOptions(request: ContainerRequest): ContainerCreateOptions
     // An image without `sleep` waits on this input, which never comes.
     OpenStdin: true,
     Healthcheck: { Test: ['NONE'] },
+    // The first process ignores all else; an engine that shuts down need not wait for it.
+    StopSignal: 'SIGKILL',
     HostConfig: {
       NetworkMode: 'none',
       CapDrop: ['ALL'],

@@ -98,8 +98,11 @@ export async function tarOf(files: TestFiles): Promise<Readable> {
   const owner = { uid: 1000, gid: 1000 };
   const folders = new Set<string>();
   for (const [name, content] of Object.entries(files)) {
-    for (let at = name.indexOf('/'); at > 0; at = name.indexOf('/', at + 1)) folders.add(name.slice(0, at + 1));
-    for (const folder of folders) archive.entry({ name: folder, type: 'directory', mode: 0o755, ...owner });
+    for (let at = name.indexOf('/'); at > 0; at = name.indexOf('/', at + 1)) {
+      const folder = name.slice(0, at + 1);
+      if (!folders.has(folder)) archive.entry({ name: folder, type: 'directory', mode: 0o755, ...owner });
+      folders.add(folder);
+    }
     if (typeof content === 'string' || Buffer.isBuffer(content))
       archive.entry({ name, mode: 0o644, ...owner }, content);
     else if ('link' in content) archive.entry({ name, type: 'symlink', linkname: content.link, ...owner });
