@@ -37,8 +37,6 @@ export interface AgentClaims {
   reviewNote: string | null;
 }
 
-export const noClaims: AgentClaims = { summary: null, assumptions: [], notVerified: [], reviewNote: null };
-
 /** The plan as shown to people. */
 export interface PlanFacts {
   summary: string;

@@ -1,3 +1,5 @@
+import { edited } from './crafted-case.ts';
+
 /** The repository that every crafted patch starts from: a green package, a red one, a flaky one, and a Python one. */
 export const baseFiles: Readonly<Record<string, string>> = {
   'package.json': `${JSON.stringify(
@@ -136,3 +138,9 @@ dependencies = ["requests>=2"]
 addopts = "-q"
 `,
 };
+
+/** A change that breaks `sum`: what a deceiving patch would like to get away with. */
+export const brokenSum = edited(baseFiles['src/sum.js'], 'total += number', 'total -= number');
+
+/** The change that was asked for, done well: the cover under which a trick travels. */
+export const goodSlug = edited(baseFiles['src/slug.js'], '[^a-z0-9]/g', '[^a-z0-9]+/g');

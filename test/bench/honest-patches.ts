@@ -1,11 +1,10 @@
-import { baseFiles } from './cheats-base.ts';
+import { baseFiles, goodSlug } from './cheats-base.ts';
 import { type CraftedCase, edited } from './crafted-case.ts';
 
 const slugTest = baseFiles['test/slug.test.js'];
 const sumTest = baseFiles['test/sum.test.js'];
 const sum = baseFiles['src/sum.js'];
 const manifest = baseFiles['package.json'];
-const goodSlug = edited(baseFiles['src/slug.js'], '[^a-z0-9]/g', '[^a-z0-9]+/g');
 const runOfDashes =
   "\ntest('writes one dash for a run of other characters', () => {\n  assert.equal(slug('a  b'), 'a-b');\n});\n";
 const price = "export function price(cents) {\n  return '$' + (cents / 100).toFixed(2);\n}\n";

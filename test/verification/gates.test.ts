@@ -1,11 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { changedLines } from '../../src/verification/changed-lines.ts';
 import { isDefinitionFile } from '../../src/verification/definition-files.ts';
 import { judgeDefinitions } from '../../src/verification/definitions.ts';
 import { lostExpectations } from '../../src/verification/expectations.ts';
 import type { FileVersions } from '../../src/verification/file-versions.ts';
 import { judgeScope } from '../../src/verification/scope.ts';
-import { judgeSecrets } from '../../src/verification/secrets.ts';
 import { judgeTestLoss } from '../../src/verification/test-loss.ts';
 import { testMarkers } from '../../src/verification/test-markers.ts';
 import { isTestCode } from '../../src/verification/test-paths.ts';
@@ -265,37 +263,6 @@ describe('scope and size', () => {
 
     expect(judgeScope([file('package-lock.json', huge)], wallsWith([]))).toEqual([]);
     expect(judgeScope([file('src/a.js', huge)], wallsWith([])).map(({ gate }) => gate)).toEqual(['size']);
-  });
-});
-
-describe('secrets in a diff', () => {
-  const judged = (path: string, lines: string[]) =>
-    judgeSecrets(
-      changedLines(
-        ['--- a/x', `+++ b/${path}`, `@@ -0,0 +1,${lines.length} @@`, ...lines.map((line) => `+${line}`)].join('\n'),
-      ),
-      (text) => text.replaceAll('hunter2!', '***'),
-    );
-  const token = `ghp_${'wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx'}`;
-
-  it('are named by place and kind, never by value, and no comment switches the search off', async () => {
-    const objections = await judged('src/a.js', [
-      '// secretlint-disable',
-      `const t = '${token}';`,
-      "const p = 'hunter2!';",
-    ]);
-
-    expect(objections.map(({ message }) => message)).toEqual([
-      'Something that looks like a secret (GITHUB_TOKEN) in line 2. The value is not shown.',
-      'A secret that the run was given in line 3. The value is not shown.',
-    ]);
-    expect(JSON.stringify(objections)).not.toContain(token);
-  });
-
-  it('are not seen in example addresses, since nobody could waive them', async () => {
-    expect(await judged('test/a.test.js', ["fetch('https://ada:lovelace99@real-host.com/x')"])).toEqual([]);
-    expect(await judged('src/a.js', ["fetch('https://user:pass@example.org/x')"])).toEqual([]);
-    expect(await judged('src/a.js', ["fetch('https://ada:lovelace99@real-host.com/x')"])).toHaveLength(1);
   });
 });
 
