@@ -1,150 +1,156 @@
 import { z } from 'zod';
+import { type Choice, choose, type Lesson } from '../context/choose.ts';
+import { cutToBudget, entryKinds, type Wish } from '../context/cut-to-budget.ts';
+import { outlineOf } from '../context/outline.ts';
+import type { Snapshot } from '../context/ranking.ts';
+import { readSnapshot, textOf } from '../context/read-snapshot.ts';
+import { mayCreate } from '../context/references.ts';
 import type { Contract } from '../contract/contract.ts';
-import { matchesGlob } from '../contract/globs.ts';
-import type { Git, TreeEntry } from '../git/git.ts';
+import { hasWildcards } from '../contract/glob.ts';
+import { inScope } from '../contract/globs.ts';
+import type { Walls } from '../contract/walls.ts';
+import type { Git } from '../git/git.ts';
+import { contextWindow, estimateTokens } from '../model/context-window.ts';
+import type { Outcome, Run } from '../run.ts';
 
 const BriefingEntry = z.object({
   path: z.string(),
-  kind: z.enum(['file', 'test', 'doc', 'rule', 'decision']),
-  /** Why it was chosen. */
+  kind: z.enum(entryKinds),
+  /** Why it was chosen, each reason with its points. */
   why: z.string(),
+  /** Sum of the points; 100 for what the contract names. */
+  score: z.number().default(0),
   /** Roughly what it costs in the prompt. */
   tokens: z.number(),
   /** Untrusted content, cut to the budget; null when only named. */
   text: z.string().nullable(),
 });
 
-/** The selected context: each entry says why it is there; what could not be found is said. */
+/** The selected context: each entry says why it is there and what it costs; what could not be found is said. */
 export const Briefing = z.object({
   entries: z.array(BriefingEntry),
   missing: z.array(z.string()),
+  /** Of all entries and of what is missing; at most the budget. */
   tokens: z.number(),
+  budgetTokens: z.number().default(0),
+  /** Entries that the budget had no room to name. */
+  leftOut: z.number().default(0),
+  /** Asked before any planning when something essential is not there; null when nothing is. */
+  question: z.string().nullable().default(null),
 });
 export type Briefing = z.infer<typeof Briefing>;
-type BriefingEntry = z.infer<typeof BriefingEntry>;
 
 export interface ContextNeeds {
+  /** `host/owner/name`, in lower case. */
   repository: string;
   base: string;
   contract: Contract;
   /** Texts of prior decisions that were found on the host, by the reference that the contract gives. */
   decisions: ReadonlyMap<string, string>;
+  /** What may change; without them the contract's own list decides. */
+  walls?: Pick<Walls, 'files'>;
+  /** Open lessons of the repository; those that match are taken. */
+  lessons?: readonly Lesson[];
+  /** Default: `briefingBudgetTokens` of a model with a large window. */
+  budgetTokens?: number;
 }
 
-const budgetTokens = 40_000;
-const entryTokens = 6_000;
-const ruleNames = new Set(['agents.md', 'claude.md', 'contributing.md']);
+const usualBudgetTokens = 40_000;
+const windowShare = 0.25;
+const mostMissing = 40;
+/** Larger files are named only. */
+const largestShownBytes = 1024 * 1024;
 
-/** Stage 2: a few files that matter, with reasons, under a budget. Deterministic. */
-export async function selectContext(needs: ContextNeeds, doors: { git: Git }): Promise<Briefing> {
-  const files = (await doors.git.list(needs.repository, needs.base)).filter((entry) => entry.mode !== '160000');
-  const { wanted, missing } = choose(needs.contract, files);
-  for (const reference of needs.contract.context.decisions) {
-    if (!needs.decisions.has(reference) && !files.some((file) => file.path === reference))
-      missing.push(`Prior decision ${reference}`);
-  }
-  const unsupported = await doors.git.unsupported(needs.repository, needs.base);
-  missing.push(...unsupported.submodules.map((path) => `Submodule ${path} is not checked out`));
-  missing.push(...unsupported.lfsPointers.map((path) => `Git LFS file ${path} holds only its pointer`));
+/** Room for the briefing in every prompt that holds it: a quarter of the smallest window, at most 40,000 tokens. */
+export function briefingBudgetTokens(models: readonly string[]): number {
+  const windows = models.map((name) => contextWindow(name).windowTokens * windowShare);
+  return Math.floor(Math.min(usualBudgetTokens, ...windows));
+}
 
-  const entries: BriefingEntry[] = [];
-  let tokens = 0;
-  const add = (entry: Omit<BriefingEntry, 'tokens'>) => {
-    const room = Math.min(entryTokens, budgetTokens - tokens);
-    const text = entry.text === null || room < 200 ? null : cut(entry.text, room);
-    const cost = tokensOf(text ?? '') + tokensOf(entry.path + entry.why);
-    tokens += cost;
-    entries.push({ ...entry, text, tokens: cost });
+/** Stage 2: a few files that matter, with reasons, under a budget. Deterministic. Errors: `outside.git`. */
+export async function selectContext(needs: ContextNeeds, { git }: { git: Git }): Promise<Briefing> {
+  const { repository, base, contract, walls } = needs;
+  const { snapshot, unread, submodules, lfsPointers } = await readSnapshot(git, repository, base);
+  const contractWalls = contract.boundaries.files.length === 0 ? [] : [contract.boundaries.files];
+  const files = walls?.files ?? { allow: contractWalls, deny: [], companions: [], unprotect: [] };
+  const mayChange = (path: string) => inScope(path, { files }).ok;
+  const chosen = choose({ ...needs, lessons: needs.lessons ?? [], mayChange }, snapshot);
+  const missing = atMost([
+    ...chosen.missing,
+    ...submodules.map((path) => `Submodule ${path} is not checked out`),
+    ...lfsPointers.map((path) => `Git LFS file ${path} holds only its pointer`),
+    ...(unread === 0 ? [] : [`${unread} code files were not looked through: the repository holds too much code`]),
+  ]);
+
+  const budgetTokens = needs.budgetTokens ?? usualBudgetTokens;
+  const missingTokens = estimateTokens(missing.join('\n'));
+  const wishes = await withTexts(chosen.choices, snapshot, needs, git);
+  const fitted = cutToBudget(wishes, Math.max(0, budgetTokens - missingTokens));
+  const essential = chosen.absentFiles.filter(({ reference }) =>
+    hasWildcards(reference) ? !mayCreate(reference, files.allow) : !mayChange(reference),
+  );
+  return {
+    entries: fitted.entries.map(({ path, kind, why, score, tokens, text }) => ({
+      path,
+      kind,
+      why,
+      score,
+      tokens,
+      text,
+    })),
+    missing,
+    tokens: fitted.tokens + missingTokens,
+    budgetTokens,
+    leftOut: fitted.leftOut,
+    question: essential.length === 0 ? null : questionAbout(essential, base),
   };
-  for (const choice of wanted) {
-    const bytes = await doors.git.read(needs.repository, needs.base, choice.path);
-    add({ ...choice, text: bytes && !isBinary(bytes) ? Buffer.from(bytes).toString('utf8') : null });
-  }
-  for (const [reference, text] of needs.decisions)
-    add({ path: reference, kind: 'decision', why: 'named in the contract', text });
-  return { entries, missing, tokens };
 }
 
-type Choice = Pick<BriefingEntry, 'path' | 'kind' | 'why'>;
-
-function choose(contract: Contract, files: readonly TreeEntry[]): { wanted: Choice[]; missing: string[] } {
-  const chosen = new Map<string, Choice>();
-  const missing: string[] = [];
-  const take = (path: string, kind: Choice['kind'], why: string) => {
-    if (!chosen.has(path)) chosen.set(path, { path, kind, why });
-  };
-  const named = [
-    ['file', contract.context.files],
-    ['test', contract.context.tests],
-    ['doc', contract.context.docs],
-    [
-      'decision',
-      contract.context.decisions.filter((reference) => reference.includes('/') && !reference.includes('://')),
-    ],
-  ] as const;
-  for (const [kind, globs] of named) {
-    for (const glob of globs) {
-      const found = files.filter((file) => matchesGlob(file.path, glob)).slice(0, 12);
-      if (found.length === 0 && kind !== 'decision') missing.push(`No file matches ${glob}`);
-      for (const file of found) take(file.path, kind, `named in the contract (${glob})`);
-    }
-  }
-  for (const path of mentionedPaths(contract, files)) take(path, 'file', 'mentioned in the goal or a criterion');
-  const subjects = [...chosen.values()].filter((choice) => choice.kind === 'file').map((choice) => choice.path);
-  for (const file of files) {
-    const subject = isTestPath(file.path) ? subjects.find((path) => stem(path) === stem(file.path)) : undefined;
-    if (subject) take(file.path, 'test', `tests ${subject} by its name`);
-  }
-  const folders = new Set([...chosen.keys()].flatMap(foldersAbove));
-  for (const file of files) {
-    const name = baseName(file.path).toLowerCase();
-    const folder = file.path.slice(0, Math.max(0, file.path.length - name.length - 1));
-    if (ruleNames.has(name) && (folder === '' || folders.has(folder)))
-      take(file.path, 'rule', 'rules that apply to these paths');
-  }
-  return { wanted: [...chosen.values()].slice(0, 40), missing };
+function atMost(lines: readonly string[]): string[] {
+  const short = lines.map((line) => (line.length > 300 ? `${line.slice(0, 300).toWellFormed()}…` : line));
+  if (short.length <= mostMissing) return short;
+  return [...short.slice(0, mostMissing - 1), `… and ${short.length - mostMissing + 1} more`];
 }
 
-function mentionedPaths(contract: Contract, files: readonly TreeEntry[]): string[] {
-  const text = [contract.goal, ...contract.criteria.map((criterion) => criterion.text), contract.stop.text].join('\n');
-  const words = new Set(text.match(/[\w./-]+\.\w+/g) ?? []);
-  return files
-    .filter((file) => words.has(file.path) || words.has(baseName(file.path)))
-    .map((file) => file.path)
-    .slice(0, 12);
+/** Adds the texts: of code from the snapshot, of everything else in one more read. */
+async function withTexts(
+  choices: readonly Choice[],
+  { files, texts }: Snapshot,
+  { repository }: ContextNeeds,
+  git: Git,
+): Promise<Wish[]> {
+  const entries = new Map(files.map((entry) => [entry.path, entry]));
+  const unread = choices.flatMap(({ path, text }) => {
+    const entry = text === undefined && !texts.has(path) ? entries.get(path) : undefined;
+    return entry?.mode.startsWith('100') && entry.sizeBytes <= largestShownBytes ? [entry.blob] : [];
+  });
+  const blobs = await git.readBlobs(repository, unread);
+  return choices.map(({ text: given, show, ...wish }) => {
+    const whole = given ?? texts.get(wish.path) ?? textOf(blobs.get(entries.get(wish.path)?.blob ?? ''));
+    const text = whole !== null && show === 'outline' ? outlineOf(wish.path, whole) : whole;
+    return { ...wish, text };
+  });
 }
 
-const isTestPath = (path: string) =>
-  /(^|\/)(tests?|__tests__|spec)\//i.test(path) ||
-  /[._-](test|spec)\.\w+$/i.test(path) ||
-  /(^|\/)test_[^/]+\.py$/.test(path);
-const baseName = (path: string) => path.slice(path.lastIndexOf('/') + 1);
-const stem = (path: string) =>
-  baseName(path)
-    .replace(/^test_/, '')
-    .replace(/([._-](test|spec))?\.\w+$/i, '')
-    .toLowerCase();
-const foldersAbove = (path: string) =>
-  path
-    .split('/')
-    .slice(0, -1)
-    .map((_, index, parts) => parts.slice(0, index + 1).join('/'));
-const isBinary = (bytes: Uint8Array) => bytes.subarray(0, 8000).includes(0);
-/** About four characters a token, which holds for code within a third. */
-const tokensOf = (text: string) => Math.ceil(text.length / 4);
+function questionAbout(absent: readonly { reference: string; hint: string }[], base: string): string {
+  const named = absent.slice(0, 10).map(({ reference, hint }) => `\`${reference}\`${hint}`);
+  const more = absent.length > 10 ? ` and ${absent.length - 10} more` : '';
+  return `Under *Files* the contract names what is not in the repository at ${base.slice(0, 10)}, and the allowed files do not let the run create it: ${named.join(', ')}${more}. Correct the issue and put the label on again, or answer /retry to go on without it.`;
+}
 
-function cut(text: string, tokens: number): string {
-  const chars = tokens * 4;
-  if (text.length <= chars) return text;
-  const half = Math.floor(chars / 2);
-  return `${text.slice(0, half)}\n[… ${text.length - 2 * half} characters left out: read the file for them …]\n${text.slice(-half)}`;
+/** What keeps the run from planning until a person answers; null when nothing does, or when they went on without it. */
+export function briefingWait({ question, missing }: Briefing, { start }: Pick<Run, 'start'>): Outcome | null {
+  if (question === null || (start.from !== 'intake' && start.from !== 'context')) return null;
+  const text = 'Something that the contract names is not there.';
+  return { code: 'context-missing', text, question, detail: missing.join('\n') };
 }
 
 /** The briefing as text for a prompt; everything in it is data. */
-export function briefingText(briefing: Briefing): string {
-  const parts = briefing.entries.map(
+export function briefingText({ entries, missing, leftOut }: Briefing): string {
+  const parts = entries.map(
     (entry) => `--- ${entry.path} (${entry.kind}: ${entry.why})\n${entry.text ?? '[named only: read it when needed]'}`,
   );
-  if (briefing.missing.length > 0) parts.push(`--- Not found\n${briefing.missing.join('\n')}`);
+  if (missing.length > 0) parts.push(`--- Not found\n${missing.join('\n')}`);
+  if (leftOut > 0) parts.push(`--- ${leftOut} further files seemed to matter less and are left out for room`);
   return parts.join('\n\n');
 }

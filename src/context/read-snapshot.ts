@@ -1,0 +1,101 @@
+import type { Git, TreeEntry } from '../git/git.ts';
+import { isLfsPointer, mayBeLfsPointer } from '../git/lfs.ts';
+import { isTestPath } from '../verification/test-paths.ts';
+import { importsIn, languageOf } from './imports.ts';
+import { baseName, folderOf } from './paths.ts';
+import type { Snapshot } from './ranking.ts';
+import { createResolver, type PackageNames, packageName } from './resolve.ts';
+
+/** Commits that history and co-change look at. */
+const logCommits = 5_000;
+/** Larger files are generated or data. */
+const largestFileBytes = 256 * 1024;
+/** All code that is looked through, tests first: what keeps the stage under a second. */
+const largestTotalBytes = 24 * 1024 * 1024;
+
+/** A snapshot, and what of the repository it could not take in. */
+export interface Read {
+  snapshot: Snapshot;
+  /** Code files beyond the bound. */
+  unread: number;
+  submodules: string[];
+  lfsPointers: string[];
+}
+
+/** Reads what ranking needs: the listing, the log, and the text of the code, in three calls of git. */
+export async function readSnapshot(git: Git, repository: string, base: string): Promise<Read> {
+  const [log, { listed, wanted, unread, blobs, texts }] = await Promise.all([
+    git.log(repository, { to: base, limit: logCommits }),
+    readCode(git, repository, base),
+  ]);
+  const files = listed.filter(({ mode }) => mode !== '160000');
+  const pointers = wanted.filter((entry) => mayBeLfsPointer(entry) && isLfsPointer(blobs.get(entry.blob)));
+  return {
+    snapshot: { files, texts, imports: importGraph(files, texts), log },
+    unread,
+    submodules: listed.filter(({ mode }) => mode === '160000').map(({ path }) => path),
+    lfsPointers: pointers.map(({ path }) => path).sort(),
+  };
+}
+
+async function readCode(git: Git, repository: string, base: string) {
+  const listed = await git.list(repository, base);
+  const { wanted, unread } = filesToRead(listed);
+  const names = wanted.map(({ blob }) => blob);
+  const blobs = await git.readBlobs(repository, names);
+  const texts = new Map<string, string>();
+  for (const { path, blob } of wanted) {
+    const text = isCode(path) ? textOf(blobs.get(blob)) : null;
+    if (text !== null) texts.set(path, text);
+  }
+  return { listed, wanted, unread, blobs, texts };
+}
+
+function importGraph(files: readonly TreeEntry[], texts: ReadonlyMap<string, string>): Snapshot['imports'] {
+  const paths = files.map(({ path }) => path);
+  const resolve = createResolver(paths, packagesIn(texts));
+  const imports = new Map<string, ReadonlySet<string>>();
+  for (const [path, text] of texts) {
+    const targets = importsIn(path, text).flatMap((specifier) => resolve(path, specifier));
+    const own = new Set(targets.filter((target) => target !== path));
+    if (own.size > 0) imports.set(path, own);
+  }
+  return imports;
+}
+
+/** A file's text; null for what is no UTF-8 text. */
+export function textOf(bytes: Uint8Array | undefined): string | null {
+  if (bytes === undefined || bytes.subarray(0, 8_000).includes(0)) return null;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}
+
+const isManifest = (path: string) => /^(?:package\.json|go\.mod)$/.test(baseName(path));
+
+const isCode = (path: string) => languageOf(path) !== null || isManifest(path);
+
+/** Code of a sensible size, tests first, up to the bound; and whatever may be a Git LFS pointer. */
+function filesToRead(listed: readonly TreeEntry[]): { wanted: TreeEntry[]; unread: number } {
+  const plain = listed.filter(({ mode, sizeBytes }) => mode.startsWith('100') && sizeBytes <= largestFileBytes);
+  const code = plain.filter(({ path }) => isCode(path));
+  const first = (path: string) => (isManifest(path) ? 0 : isTestPath(path) ? 1 : 2);
+  const wanted: TreeEntry[] = [];
+  let bytes = 0;
+  for (const entry of code.toSorted((a, b) => first(a.path) - first(b.path))) {
+    bytes += entry.sizeBytes;
+    if (bytes <= largestTotalBytes) wanted.push(entry);
+  }
+  const unread = code.length - wanted.length;
+  const taken = new Set(wanted);
+  return { wanted: [...wanted, ...plain.filter((entry) => mayBeLfsPointer(entry) && !taken.has(entry))], unread };
+}
+
+/** The deepest folder first, so that a package inside another one is found before it. */
+function packagesIn(texts: ReadonlyMap<string, string>): PackageNames {
+  const script = new Map<string, string>();
+  const go = new Map<string, string>();
+  for (const [path, text] of [...texts].filter(([path]) => isManifest(path)).sort(([a], [b]) => b.length - a.length)) {
+    const name = packageName(path, text);
+    if (name !== null) (baseName(path) === 'go.mod' ? go : script).set(folderOf(path), name);
+  }
+  return { script, go };
+}
