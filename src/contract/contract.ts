@@ -1,8 +1,7 @@
 import { z } from 'zod';
 
 /** What a tool may do, as the contract's author wrote it; `unstated` when they did not say. */
-export const toolAccess = z.enum(['read-only', 'mutating', 'unstated']);
-export type ToolAccess = z.infer<typeof toolAccess>;
+const toolAccess = z.enum(['read-only', 'mutating', 'unstated']);
 
 export const toolGrant = z.object({ name: z.string(), access: toolAccess });
 export type ToolGrant = z.infer<typeof toolGrant>;

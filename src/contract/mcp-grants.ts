@@ -1,17 +1,10 @@
-import { type Combining, namedBy, operatorsOf } from './policy-layers.ts';
+import { type Combining, namedBy } from './policy-layers.ts';
 import type { PolicyLayer } from './policy-schema.ts';
 import type { McpAccess } from './walls.ts';
 
 export type ServerTools = ReadonlyMap<string, ReadonlyMap<string, McpAccess>>;
 
 type McpEntry = NonNullable<PolicyLayer['mcp']>[string];
-
-/** How to reach a server: for whoever connects, never for a prompt or a page. */
-export interface McpServer {
-  url: string;
-  /** Names in braces after a dollar stand for the values of secrets. */
-  headers: Readonly<Record<string, string>>;
-}
 
 /** Servers and tools that every layer grants: those of the operator, less what any layer with a list leaves out. */
 export function combineServers({ layers, narrowed }: Combining): ServerTools {
@@ -60,15 +53,6 @@ function withAccess(entry: McpEntry): ReadonlyMap<string, McpAccess> {
 
 function isServer(entry: McpEntry): entry is Extract<McpEntry, { url: string; tools: unknown }> {
   return !Array.isArray(entry) && 'url' in entry && 'tools' in entry;
-}
-
-/** Address and headers of a server that the operator lists, the innermost matching `for` entry first. Null: none has an address. */
-export function mcpServer(combining: Pick<Combining, 'layers'>, name: string): McpServer | null {
-  for (const { policy } of operatorsOf(combining.layers).toReversed()) {
-    const entry = policy.mcp?.[name];
-    if (entry !== undefined && isServer(entry)) return { url: entry.url, headers: entry.headers ?? {} };
-  }
-  return null;
 }
 
 /** Whether a tool as the contract writes it (`search`, `docs.search`, `docs/search`) is this one. */

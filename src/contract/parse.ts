@@ -284,7 +284,7 @@ export interface RepositoryDefaults {
 export function judgeTestable(contract: Contract, repository: RepositoryDefaults | null): Problem[] {
   const problems: Problem[] = [];
   const field = fields.get('allowedFiles');
-  if (contract.boundaries.files.length === 0 && !repository?.files?.allow && field) {
+  if (contract.boundaries.files.length === 0 && !repository?.files?.allow?.length && field) {
     const message = 'Name the files that may change, here or as `files.allow` in `.github/millwright.yml`.';
     problems.push(problem(field.label, null, null, message, field.example, true));
   }

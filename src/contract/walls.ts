@@ -41,7 +41,7 @@ const role = z.enum(roles);
 const positive = z.number().positive();
 const count = z.number().int().nonnegative();
 
-export const wallLimits = z.object({
+const wallLimits = z.object({
   minutes: positive,
   turns: count,
   rounds: count,
@@ -60,7 +60,6 @@ export const wallLimits = z.object({
   waitDays: positive,
   findings: count,
 });
-export type WallLimits = z.infer<typeof wallLimits>;
 
 export const modelPrice = z.object({
   /** US dollars per million tokens. */

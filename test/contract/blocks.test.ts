@@ -1,10 +1,11 @@
 import fc from 'fast-check';
-import type { Nodes } from 'mdast';
 import { fromMarkdown } from 'mdast-util-from-markdown';
 import { gfmFromMarkdown } from 'mdast-util-gfm';
 import { gfm } from 'micromark-extension-gfm';
 import { describe, expect, test } from 'vitest';
 import { scanBlocks } from '../../src/contract/blocks.ts';
+
+type Root = ReturnType<typeof fromMarkdown>;
 
 /**
  * Lines of the headings that GitHub's kind of Markdown has, outside of quotes; headings on the line of a list marker are no fields of ours.
@@ -13,7 +14,7 @@ import { scanBlocks } from '../../src/contract/blocks.ts';
 function headingLines(body: string): number[] | null {
   const lines: number[] = [];
   let openComment = false;
-  const walk = (node: Nodes): void => {
+  const walk = (node: Root | Root['children'][number]): void => {
     if (node.type === 'html' && !node.value.startsWith('<!--')) {
       openComment ||= node.value.lastIndexOf('<!--') > node.value.lastIndexOf('-->');
     }
