@@ -2,22 +2,21 @@ import { type AcceptedIntake, openAttempt, remoteOf } from './attempt.ts';
 import type { Doors } from './doors.ts';
 import type { Lease } from './engine/claim.ts';
 import { append } from './engine/ledger.ts';
-import { outputsOf } from './engine/outputs.ts';
 import { updateRun } from './engine/runs.ts';
 import { createSteps } from './engine/steps.ts';
 import type { Remote } from './git/git.ts';
 import { readLayers } from './policy-source.ts';
+import { recordEnd } from './record.ts';
 import type { AttemptEnd, StageName } from './run.ts';
 import { runNumbers } from './run-numbers.ts';
 import { Briefing, selectContext } from './stages/context.ts';
 import { readDecisions } from './stages/decisions.ts';
 import { IntakeResult, intake } from './stages/intake.ts';
-import { LearnResult, learn } from './stages/learn.ts';
+import { LearnResult } from './stages/learn.ts';
 import { PlanResult, plan, planWait } from './stages/plan.ts';
 import { ReviewResult, review } from './stages/review.ts';
 import { showStatusSoon } from './status.ts';
 import { turn } from './turn.ts';
-import { Verdict } from './verification/verdict.ts';
 
 /**
  * One attempt of one run, read in one direction. Each stage's result is saved by `step`; after a crash the saved one is
@@ -65,8 +64,7 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
   if (published.pullRequest === null) return { state: 'waiting', outcome: published.outcome };
 
   await enter('learn');
-  const verdicts = (await outputsOf(doors.db, lease.run.id, 'verify', Verdict)).map(({ value }) => value);
-  await steps.step('learn', LearnResult, () => learn(attempt, published.outcome.code, verdicts, numbers));
+  await steps.step('learn', LearnResult, () => recordEnd({ ...lease.run, outcome: published.outcome }, doors));
   return { state: 'done', outcome: published.outcome };
 }
 

@@ -6,6 +6,7 @@ import { append } from './engine/ledger.ts';
 import { getRun, listRuns, moveRun } from './engine/runs.ts';
 import { asMillwrightError, MillwrightError } from './errors.ts';
 import { carry } from './pipeline.ts';
+import { recordEnd } from './record.ts';
 import { verifyNextRollback } from './rollback/verify-rollback.ts';
 import type { AttemptEnd, Outcome } from './run.ts';
 import { showStatus, showStatusSoon } from './status.ts';
@@ -221,7 +222,10 @@ async function settle(lease: Lease, end: AttemptEnd, doors: Doors): Promise<void
     await moveRun(doors.db, lease, 'stopped', { outcome: stoppedOutcome(cancel?.by ?? '', cancel?.reason ?? null) });
   }
   const ended = await getRun(doors.db, lease.run.id);
-  if (ended) await showStatus(ended, doors);
+  if (!ended) return;
+  // The line writes the record of what went through it; every other end has one too.
+  if (ended.state === 'failed' || ended.state === 'stopped') await recordEnd(ended, doors);
+  await showStatus(ended, doors);
 }
 
 async function settleFailure(lease: Lease, error: MillwrightError, doors: Doors): Promise<void> {

@@ -1,4 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
+import { eventsOf } from '../src/engine/ledger.ts';
+import { listRuns } from '../src/engine/runs.ts';
 import { type Factory, startFactory } from './support/factory.ts';
 import { type GitHubStandIn, startGitHub } from './support/github-stand-in.ts';
 import { type ModelScript, type ModelStandIn, startModel } from './support/model-stand-in.ts';
@@ -115,6 +117,26 @@ test('a contract without a testable criterion is refused in one comment that say
   expect(pulls(site)).toEqual([]);
 });
 
+test('a claim of a test that was there before is shown as such, not as failing before', {
+  timeout: runMs,
+}, async () => {
+  const [writeTest, writeSource] = solve;
+  const evidence = (test: string) => ({ criterion: 'AC1', evidence: { test } });
+  const handIn = call('submit', {
+    summary: 'done',
+    criteria: [evidence('test/add.test.js: adds nothing')],
+    assumptions: [],
+  });
+  const site = await open(scripted([writeTest ?? {}, writeSource ?? {}, handIn]));
+
+  const number = await labelled(site);
+  await reaches(site, number, 'agent:review');
+
+  const row = /\| `AC1` \|.*/.exec(pulls(site)[0]?.body ?? '')?.[0];
+  expect(row).toContain('a test that was there before');
+  expect(row).not.toContain('fails before');
+});
+
 test('/stop in mid-build ends the run within ten seconds, and nothing is pushed', { timeout: runMs }, async () => {
   const site = await open(scripted([call('run_command', { command: 'sleep 300', timeout_seconds: 120 })]));
   const number = await labelled(site);
@@ -126,6 +148,9 @@ test('/stop in mid-build ends the run within ten seconds, and nothing is pushed'
 
   expect(Date.now() - startedAtMs).toBeLessThan(10_000);
   expect(comments(site, number)[0]).toMatch(/[Ss]topped by/);
+  const [run] = await listRuns(site.factory.doors.db, {});
+  const [record] = await eventsOf(site.factory.doors.db, run?.id ?? '', { kinds: ['learn.record'] });
+  expect(record?.data).toMatchObject({ outcome: 'stopped' });
   expect(await site.github.fileAt(repo, `millwright/issue-${number}`, 'src/add.js').catch(() => null)).toBeNull();
   expect(pulls(site)).toEqual([]);
 });

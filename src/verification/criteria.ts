@@ -12,6 +12,8 @@ export interface CriteriaInput {
   tests: readonly TestEvidence[];
   /** Text of a file at head, or null. */
   readHead: (path: string) => Promise<string | null>;
+  /** The same at base. */
+  readBase: (path: string) => Promise<string | null>;
   /** Whether policy lets the command run in the sandbox. */
   judgeCommand: (command: string) => { allowed: boolean };
   /** Base with the patch's test files: what a command is compared with. Null: base itself. */
@@ -86,6 +88,10 @@ async function judgeTestClaim(value: string, input: CriteriaInput): Promise<Show
   const by = name === '' ? path : `${path} (${name.slice(0, 160)})`;
   const changed = input.tests.find((test) => test.path === path);
   if (changed === undefined) return { state: 'shown', by, note: 'a test that was there before' };
+  // A file fails before for the sake of its new tests: one that base has too is not what failed.
+  if (title !== '' && (await input.readBase(path))?.includes(title)) {
+    return { state: 'shown', by, note: 'a test that was there before' };
+  }
   if (changed.state === 'fails-before-passes-after') return { state: 'red-green', by, note: null };
   if (changed.state === 'passes-without-the-change')
     return { state: 'shown', by, note: 'it passes without the change' };

@@ -47,6 +47,7 @@ export async function verify(request: VerifyRequest, doors: VerifyDoors, signal:
       checks,
       tests: redGreen.tests,
       readHead: async (path) => textOf(await git.read(request.repository, request.tree, path)),
+      readBase: async (path) => textOf(await git.read(request.repository, request.base, path)),
       judgeCommand: doors.judgeCommand,
       testsOnly: testsOnly(overlay),
       commandTimeoutMs: request.walls.limits.toolTimeoutMs,
