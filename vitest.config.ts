@@ -4,7 +4,14 @@ import { defineConfig } from 'vitest/config';
  * Test files that start containers, or that race processes against deadlines. On two cores several of them at once
  * measure each other instead of the code, so they run after the others, one file at a time.
  */
-const heavy = ['test/sandbox/**/*.test.ts', 'test/attacks/**/*.test.ts', 'test/whole-run*.test.ts'];
+const heavy = [
+  'test/sandbox/**/*.test.ts',
+  'test/attacks/**/*.test.ts',
+  'test/verification/cheats.test.ts',
+  'test/verification/verify.test.ts',
+  'test/rollback.test.ts',
+  'test/whole-run*.test.ts',
+];
 
 export default defineConfig({
   test: {
