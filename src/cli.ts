@@ -1,137 +1,67 @@
-import { Command } from 'commander';
-import type { Database } from './engine/database.ts';
-import { eventsOf } from './engine/ledger.ts';
-import { beginAttempt, getRun, listRuns, requestCancel } from './engine/runs.ts';
-import type { Run } from './run.ts';
-import { startService } from './serve.ts';
-import { readSettings } from './settings.ts';
-import { openDoors, openStore } from './wiring.ts';
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { z } from 'zod';
+import { addDoctorCommand } from './cli/doctor.ts';
+import { addInitCommand } from './cli/init.ts';
+import { addRunCommand } from './cli/run-local.ts';
+import { addRunsCommands } from './cli/runs.ts';
+import { addServiceCommands } from './cli/serve.ts';
+import { CallError, line, processTerminal } from './cli/terminal.ts';
+import { type ErrorCode, errorTable, MillwrightError } from './errors.ts';
+import { SettingsError } from './settings.ts';
 
-/** Longest that a stop may take before the process ends all the same (SPEC: 10 s). */
-const stopWithinMs = 9_000;
+/** Errors that whoever calls has to mend first: the exit code is 2. */
+const environmental: readonly ErrorCode[] = ['outside.database', 'outside.no-engine'];
 
-/** Runs one command; the exit code: 0 done, 1 failed or not found, 2 the environment or the call is wrong. */
+/** Runs one command. The exit code: 0 done, 1 failed or not found, 2 the environment or the call is wrong; more in docs/cli.md. */
 export async function runCli(argv: readonly string[]): Promise<number> {
   let code = 0;
-  const program = new Command('millwright')
-    .description('Turns well-specified issues into pull requests that a reviewer can trust.')
-    .exitOverride((error) => {
-      code = error.exitCode === 0 ? 0 : 2;
-      throw error;
-    });
-  program
-    .command('serve')
-    .description('webhooks and one worker in one process')
-    .option('--no-worker', 'take webhooks only; workers run elsewhere')
-    .action(async (options: { worker: boolean }) => serve({ web: true, runs: options.worker }));
-  program
-    .command('worker')
-    .description('carry runs only, on the store that DATABASE_URL names')
-    .action(async () => serve({ web: false, runs: true }));
-  program
-    .command('runs')
-    .description('list runs, newest first')
-    .option('--json', 'machine-readable')
-    .option('--limit <n>', 'how many', '20')
-    .action(async (options: { json?: boolean; limit: string }) => {
-      await withStore(async (db) =>
-        printRuns(await listRuns(db, { limit: Number(options.limit) }), options.json === true),
-      );
-    });
-  program
-    .command('show <run>')
-    .description('one run with its ledger')
-    .option('--json', 'machine-readable')
-    .action(async (id: string, options: { json?: boolean }) => {
-      await withStore(async (db) => {
-        code = await showRun(db, id, options.json === true);
-      });
-    });
-  program
-    .command('stop <run>')
-    .description('end a run in any state')
-    .option('--reason <text>', 'told on the issue', '')
-    .action(async (id: string, options: { reason: string }) => {
-      await withStore(async (db) => {
-        console.log(await requestCancel(db, id, { by: 'operator', reason: options.reason }));
-      });
-    });
-  program
-    .command('retry <run>')
-    .description('begin a new attempt of a run that has ended or waits')
-    .action(async (id: string) => {
-      await withStore(async (db) => {
-        const begun = await beginAttempt(db, id, { from: 'build', reason: 'retry', by: 'operator', guidance: null });
-        if (!begun) code = 1;
-        console.log(begun ? `attempt ${begun.attempt} is queued` : 'not begun: the run does not exist, or is going on');
-      });
-    });
+  const finish = (value: number) => {
+    code = value;
+  };
+  const program = createProgram(finish);
+  if (argv.length <= 2) {
+    program.outputHelp();
+    return 0;
+  }
   try {
     await program.parseAsync([...argv]);
+    return code;
   } catch (error) {
-    if (error instanceof Error && 'exitCode' in error) return code;
-    throw error;
-  }
-  return code;
-}
-
-/** Serves until SIGTERM or SIGINT, then hands everything back. */
-async function serve(options: { web: boolean; runs: boolean }): Promise<void> {
-  const settings = readSettings(['app', ...(options.runs ? (['model'] as const) : [])]);
-  const doors = await openDoors(settings);
-  const service = await startService(settings, doors, options);
-  const signal = await new Promise<string>((resolve) => {
-    process.once('SIGTERM', () => resolve('SIGTERM'));
-    process.once('SIGINT', () => resolve('SIGINT'));
-  });
-  doors.log.info({ signal }, 'stopping: leases go back to the queue');
-  const late = setTimeout(() => process.exit(0), stopWithinMs);
-  await service.stop();
-  clearTimeout(late);
-  process.exit(0);
-}
-
-async function withStore(work: (db: Database) => Promise<void>): Promise<void> {
-  const db = await openStore(readSettings([]));
-  try {
-    await work(db);
-  } finally {
-    await db.close();
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return explain(error);
   }
 }
 
-function printRuns(runs: readonly Run[], json: boolean): void {
-  if (json) {
-    console.log(JSON.stringify(runs, null, 2));
-    return;
-  }
-  for (const run of runs) {
-    console.log(
-      [
-        run.id,
-        run.state.padEnd(8),
-        `${run.owner}/${run.name}#${run.issue}`,
-        `attempt ${run.attempt}`,
-        run.stage,
-        run.outcome?.text ?? '',
-      ].join('  '),
-    );
-  }
-  if (runs.length === 0) console.log('no runs yet');
+function createProgram(finish: (code: number) => void): Command {
+  const program = new Command('millwright')
+    .description('Turns well-specified issues into pull requests that a reviewer can trust.')
+    .version(ownVersion(), '--version')
+    .showSuggestionAfterError()
+    .showHelpAfterError('(--help shows what may be given)')
+    .exitOverride();
+  addServiceCommands(program);
+  addRunCommand(program, finish);
+  addRunsCommands(program, finish);
+  addDoctorCommand(program, finish);
+  addInitCommand(program, finish);
+  return program;
 }
 
-async function showRun(db: Database, id: string, json: boolean): Promise<number> {
-  const run = await getRun(db, id);
-  if (!run) {
-    console.error(`there is no run ${id}; \`millwright runs\` lists them`);
-    return 1;
+function ownVersion(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return z.object({ version: z.string() }).parse(JSON.parse(readFileSync(file, 'utf8'))).version;
+}
+
+/** Says an expected error in words and returns its exit code. Anything else is a bug, and is thrown on. */
+function explain(error: unknown): number {
+  if (error instanceof CallError || error instanceof SettingsError) {
+    processTerminal.err(error.message);
+    return error instanceof CallError ? error.exitCode : 2;
   }
-  const events = await eventsOf(db, id, { limit: 10_000 });
-  if (json) console.log(JSON.stringify({ run, events }, null, 2));
-  else {
-    printRuns([run], false);
-    for (const event of events)
-      console.log(`${new Date(event.atMs).toISOString()}  ${event.kind}  ${JSON.stringify(event.data).slice(0, 160)}`);
-  }
-  return 0;
+  if (!(error instanceof MillwrightError) || error.code === 'bug.unexpected') throw error;
+  const { operator } = errorTable[error.code];
+  processTerminal.err(line(error.message, 2_000));
+  if (operator !== error.message) processTerminal.err(operator);
+  return environmental.includes(error.code) ? 2 : 1;
 }

@@ -2,7 +2,7 @@ import { combineWalls } from './contract/combine.ts';
 import { emptyContract } from './contract/contract.ts';
 import { type PolicyLayer, type PolicyProblem, parsePolicyFile } from './contract/policy.ts';
 import type { Walls } from './contract/walls.ts';
-import type { Doors } from './doors.ts';
+import type { Doors, HostFacts } from './doors.ts';
 import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
 
 /** Where a repository and an organisation keep their policy. */
@@ -17,7 +17,10 @@ export interface PolicyLayers {
 }
 
 /** Reads the layers as they stand now: the organisation's file and the repository's, each from its default branch only. */
-export async function readLayers(doors: Pick<Doors, 'github' | 'host'>, ref: RepositoryRef): Promise<PolicyLayers> {
+export async function readLayers(
+  doors: Pick<Doors, 'github'> & { host: Pick<HostFacts, 'operatorPolicy'> },
+  ref: RepositoryRef,
+): Promise<PolicyLayers> {
   const [organization, repository] = await Promise.all([
     readLayer(
       doors.github.repository({ ...ref, name: '.github' }),

@@ -93,6 +93,13 @@ export class SettingsError extends Error {
 /** What the command needs beyond what every command needs. */
 export type Needs = 'app' | 'model';
 
+export interface SettingsSource {
+  /** Whether `.env` of the working folder is read: not where that folder is not the operator's. */
+  file: boolean;
+  /** Variables that the command has no use for: somebody else's values of them do not matter. */
+  without?: readonly string[];
+}
+
 const gitVariables = [
   'PATH',
   'HTTP_PROXY',
@@ -108,11 +115,20 @@ const gitVariables = [
 const secretPrefix = 'MILLWRIGHT_SECRET_';
 
 /**
- * Reads the environment once. An empty variable counts as unset. A `.env` file in the working folder fills what the environment leaves out.
+ * Reads the environment once. An empty variable counts as unset. A `.env` file in the working folder fills what the environment leaves out,
+ * unless `options` says otherwise.
  * Errors: SettingsError with every problem.
  */
-export function readSettings(needs: readonly Needs[], env: NodeJS.ProcessEnv = processEnvironment()): Settings {
-  const filled = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+export function readSettings(
+  needs: readonly Needs[],
+  env?: NodeJS.ProcessEnv,
+  options: SettingsSource = { file: true },
+): Settings {
+  const filled = Object.fromEntries(
+    Object.entries(env ?? processEnvironment(options)).filter(
+      ([name, value]) => value !== undefined && value !== '' && !options.without?.includes(name),
+    ),
+  );
   const parsed = environmentShape.safeParse(filled);
   const problems = parsed.success
     ? []
@@ -126,6 +142,20 @@ export function readSettings(needs: readonly Needs[], env: NodeJS.ProcessEnv = p
   }
   if (!parsed.success || problems.length > 0) throw new SettingsError(problems);
   return settingsFrom(parsed.data, key, filled);
+}
+
+/** For `doctor`: what can be used, and what is wrong with the rest. Never throws. */
+export function readUsableSettings(needs: readonly Needs[]): { settings: Settings; problems: string[] } {
+  const problems: string[] = [];
+  try {
+    return { settings: readSettings(needs), problems };
+  } catch (error) {
+    problems.push(...(error instanceof SettingsError ? error.problems : [`.env: ${(error as Error).message}`]));
+  }
+  const without = problems.flatMap((text) => /^[A-Z_]+/.exec(text) ?? []);
+  // Whichever of the two it was that could not be read, there is no key.
+  if (without.some((name) => name.startsWith('PRIVATE_KEY'))) without.push('PRIVATE_KEY', 'PRIVATE_KEY_PATH');
+  return { settings: readSettings([], undefined, { file: false, without }), problems };
 }
 
 function settingsFrom(environment: Environment, privateKey: string | null, filled: NodeJS.ProcessEnv): Settings {
@@ -153,7 +183,8 @@ function settingsFrom(environment: Environment, privateKey: string | null, fille
 }
 
 /** The process environment, filled from `.env` where it says nothing (unlike Probot, where `.env` wins). */
-function processEnvironment(): NodeJS.ProcessEnv {
+function processEnvironment({ file }: SettingsSource): NodeJS.ProcessEnv {
+  if (!file) return process.env;
   try {
     process.loadEnvFile('.env');
   } catch (error) {

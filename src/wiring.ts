@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { systemClock } from './clock.ts';
 import { type PolicyLayer, parsePolicyFile } from './contract/policy.ts';
 import type { Doors } from './doors.ts';
@@ -10,10 +10,15 @@ import { migrate } from './engine/migrations.ts';
 import { openPostgres } from './engine/postgres.ts';
 import { openSqlite } from './engine/sqlite.ts';
 import { createGit } from './git/create-git.ts';
+import type { Git } from './git/git.ts';
+import type { GitHub } from './github/github.ts';
+import { createLocalGitHub, type LocalGitHubOptions } from './github/local-github.ts';
+import type { GitHubConnection } from './github/octokit-client.ts';
 import { createGitHub } from './github/octokit-github.ts';
 import { createOpenAiModel } from './model/openai-model.ts';
-import { parseDockerHost } from './sandbox/docker-client.ts';
+import { connectDocker, parseDockerHost } from './sandbox/docker-client.ts';
 import { createDockerEngine } from './sandbox/docker-sandbox.ts';
+import type { CanaryOutcome } from './sandbox/egress.ts';
 import { createEgressWall } from './sandbox/egress-wall.ts';
 import type { EngineStatus, SandboxEngine } from './sandbox/sandbox.ts';
 import { type Settings, SettingsError } from './settings.ts';
@@ -61,9 +66,49 @@ export async function openDoors(settings: Settings): Promise<Doors> {
   };
 }
 
-export function createLog({ environment, secrets }: Settings): Logger {
+/** Where a run without GitHub keeps what it needs, and what it is held to. */
+export interface LocalPlace {
+  /** Kept between runs: mirrors, and the name of this installation's containers. Never one that a service uses. */
+  root: string;
+  /** Folder of the store. */
+  storeDir: string;
+  operatorPolicy: PolicyLayer | null;
+  /** What stands for GitHub. */
+  github: (git: Git) => LocalGitHubOptions;
+}
+
+/** The doors of `millwright run`: the real ones, on a store of its own, with a folder of this machine in the place of GitHub. */
+export async function openLocalDoors(given: Settings, place: LocalPlace): Promise<Doors> {
+  const environment = { ...given.environment, DATA_DIR: place.root, DATABASE_URL: undefined };
+  const settings = { ...given, environment };
+  // Standard output is the report's.
+  const log = createLog(settings, pino.destination(2));
+  const git = createGit({ mirrorsDir: join(place.root, 'mirrors'), log, env: settings.gitEnvironment });
+  const { name: modelName, ...model } = settings.model;
+  return {
+    db: await openStore({ ...settings, environment: { ...environment, DATA_DIR: place.storeDir } }),
+    github: createLocalGitHub(place.github(git)),
+    git,
+    sandbox: openSandboxEngine(settings, log),
+    model: createOpenAiModel({ ...model, clock: systemClock, log }),
+    clock: systemClock,
+    log,
+    host: {
+      githubHost: 'local',
+      githubUrl: 'http://localhost',
+      instance: instanceOf(settings),
+      modelName,
+      secrets: settings.secrets,
+      operatorPolicy: place.operatorPolicy,
+      publicUrl: null,
+      workerConcurrency: 1,
+    },
+  };
+}
+
+export function createLog({ environment, secrets }: Settings, destination?: DestinationStream): Logger {
   const hidden = Object.values(secrets).filter((value) => value.length > 0);
-  return pino({
+  const options: LoggerOptions = {
     level: environment.LOG_LEVEL,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
@@ -72,7 +117,8 @@ export function createLog({ environment, secrets }: Settings): Logger {
       // Values that a contract may name never reach a log line, however they got there.
       streamWrite: (line) => hidden.reduce((text, value) => text.replaceAll(value, '***'), line),
     },
-  });
+  };
+  return destination === undefined ? pino(options) : pino(options, destination);
 }
 
 /** Opens the store and brings its tables up to date. Errors: `outside.database`; a store of a newer version is refused. */
@@ -102,6 +148,16 @@ export function openSandboxEngine(settings: Settings, log: Logger): SandboxEngin
       return kept.status;
     },
   };
+}
+
+export function openGitHub(connection: GitHubConnection): GitHub {
+  return createGitHub(connection);
+}
+
+/** Tries the network wall on a container of its own. Errors: those of the data folder. */
+export async function tryEgressWall(settings: Settings, log: Logger): Promise<CanaryOutcome> {
+  const docker = connectDocker(parseDockerHost(settings.environment.DOCKER_HOST));
+  return await createEgressWall({ clock: systemClock, log }).canary({ docker, instance: instanceOf(settings) });
 }
 
 /** Names this installation on a Docker engine that others may use: kept with the embedded store, or derived from the shared one. */

@@ -1,8 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { MillwrightError } from '../errors.ts';
 import type {
-  CheckRunRequest,
   GitHub,
   IssueFacts,
   PullRequestFacts,
@@ -10,6 +7,7 @@ import type {
   RepositoryGitHub,
   RepositoryRef,
 } from './github.ts';
+import { keepReport, readLocalReport } from './local-report.ts';
 
 export interface LocalGitHubOptions {
   ref: RepositoryRef;
@@ -29,13 +27,6 @@ export interface LocalGitHubOptions {
   onComment(marker: string, body: string): void;
 }
 
-/** What a run leaves for its reader, where GitHub would have a pull request. */
-export interface LocalReport {
-  pullRequest: PullRequestRequest | null;
-  checkRun: CheckRunRequest | null;
-}
-
-const files = { pullRequest: 'pull-request.json', checkRun: 'check-run.json' } as const;
 const number = 1;
 
 /** One repository of this machine behind the door to GitHub: one issue, one pull request, one person. Nothing leaves the machine. */
@@ -55,23 +46,8 @@ export function createLocalGitHub(options: LocalGitHubOptions): GitHub {
   };
 }
 
-/** What was kept in `keepDir`, also by an earlier process. */
-export function readLocalReport(keepDir: string): LocalReport {
-  const read = <T>(name: string): T | null => {
-    const path = join(keepDir, name);
-    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : null;
-  };
-  return { pullRequest: read(files.pullRequest), checkRun: read(files.checkRun) };
-}
-
 function bindRepository(options: LocalGitHubOptions): RepositoryGitHub {
   const { ref, dir, branch, login, issue, keepDir, onComment } = options;
-  const keep = (name: string, value: unknown): void => {
-    mkdirSync(keepDir, { recursive: true });
-    // Renamed into place: a reader never sees half of it.
-    writeFileSync(join(keepDir, `${name}.new`), JSON.stringify(value, null, 2));
-    renameSync(join(keepDir, `${name}.new`), join(keepDir, name));
-  };
   const pullRequest = (): PullRequestFacts | null => {
     const kept = readLocalReport(keepDir).pullRequest;
     return kept && factsOf(kept, login);
@@ -108,10 +84,10 @@ function bindRepository(options: LocalGitHubOptions): RepositoryGitHub {
       throw new MillwrightError('outside.repository-gone', { message: `there is no pull request ${asked}` });
     },
     upsertPullRequest: async (request) => {
-      keep(files.pullRequest, request);
+      keepReport(keepDir, { pullRequest: request });
       return factsOf(request, login);
     },
-    upsertCheckRun: async (request) => keep(files.checkRun, request),
+    upsertCheckRun: async (request) => keepReport(keepDir, { checkRun: request }),
     ...silent,
   };
 }

@@ -50,15 +50,20 @@ export async function review(needs: ReviewNeeds, attempt: Attempt, doors: Review
   if ('outcome' in pushed) return { outcome: pushed.outcome, pullRequest: null, head: null };
 
   const input = await pullRequestInput(needs, attempt, pushed.head, secondLook, doors);
-  const { walls, github, run } = attempt;
+  const { walls, github, run, signal } = attempt;
+  // Nothing is posted once a person has stopped the run.
+  signal.throwIfAborted();
   const pull = await github.upsertPullRequest({
     branch: run.branch,
     base: attempt.base.branch,
     title: pullRequestTitle(input),
     body: pullRequestBody(input),
     draft: walls.pullRequest.draft,
+    ...(run.pullRequest === null ? {} : { known: { number: run.pullRequest, reopen: run.start.reason === 'retry' } }),
   });
   await updateRun(doors.db, attempt.lease, { pullRequest: pull.number, headSha: pushed.head });
+  if (pull.state === 'closed') return closedMeanwhile(pull, pushed.head);
+  signal.throwIfAborted();
   await dress(pull, input, attempt);
   const unchanged = pushed.changed ? '' : ' There was no further change.';
   return {
@@ -66,6 +71,12 @@ export async function review(needs: ReviewNeeds, attempt: Attempt, doors: Review
     pullRequest: { number: pull.number, url: pull.url },
     head: pushed.head,
   };
+}
+
+/** A person closed it while this was worked: it stays closed without `/retry`. */
+function closedMeanwhile({ number, url }: PullRequestFacts, head: string): ReviewResult {
+  const text = 'The pull request was closed meanwhile; /retry opens it again.';
+  return { outcome: { code: 'closed', text, question: null, detail: null }, pullRequest: { number, url }, head };
 }
 
 /** Check run, labels and reviewers: what the pull request wears. */
@@ -171,7 +182,7 @@ async function publish(
     tree: needs.verdict.tree,
     parents: [tip ?? base.commit],
     message: commitMessage({
-      issue: run.issue,
+      issue: issueOf(run),
       issueTitle: run.request.title,
       contract: attempt.contract,
       revision: attempt.revision,
@@ -194,6 +205,11 @@ export async function ownCommits({ run }: Attempt, { db }: Pick<Doors, 'db'>): P
   const made = await eventsOf(db, run.id, { kinds: ['commit.made'] });
   const shas = made.map((event) => z.object({ sha: z.string() }).parse(event.data).sha);
   return new Set(run.headSha === null ? shas : [run.headSha, ...shas]);
+}
+
+/** Runs without GitHub have no issue; theirs is numbered 0, which GitHub never uses. */
+function issueOf({ issue }: Attempt['run']): number | null {
+  return issue === 0 ? null : issue;
 }
 
 export function foreignCommits(branch: string): Outcome {
@@ -230,7 +246,7 @@ async function pullRequestInput(
           .filter((path) => !diff.files.some((file) => file.path === path || file.from === path))
           .map((path) => `${path} was planned but not changed`);
   return {
-    issue: run.issue,
+    issue: issueOf(run),
     issueTitle: run.request.title,
     contract,
     revision,

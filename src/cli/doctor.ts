@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import { systemClock } from '../clock.ts';
+import { examinationCode, examine, type Finding, type Parts } from '../doctor.ts';
+import { readUsableSettings } from '../settings.ts';
+import { createLog, openGitHub, openSandboxEngine, openStore, readOperatorPolicy, tryEgressWall } from '../wiring.ts';
+import { line, processTerminal as terminal } from './terminal.ts';
+
+const marks = { ok: 'ok  ', warning: 'WARN', failed: 'FAIL', skipped: 'skip' } as const;
+
+export function addDoctorCommand(program: Command, finish: (code: number) => void): void {
+  program
+    .command('doctor')
+    .description('look whether everything that the service needs is in order')
+    .option('--json', 'machine-readable')
+    .action(async (options: { json?: boolean }) => finish(await doctor(options.json === true)));
+}
+
+/** 0 when nothing failed, else 1. */
+async function doctor(json: boolean): Promise<number> {
+  const given = readUsableSettings(['app', 'model']);
+  const log = createLog({
+    ...given.settings,
+    environment: { ...given.settings.environment, LOG_LEVEL: 'fatal' },
+  });
+  const parts: Parts = {
+    nodeVersion: process.version,
+    store: openStore,
+    engine: (settings) => openSandboxEngine(settings, log),
+    tryEgress: (settings) => tryEgressWall(settings, log),
+    github: openGitHub,
+    operatorPolicy: readOperatorPolicy,
+    connection: ({ apiUrl }, app) => ({ appId: app.id, privateKey: app.privateKey, apiUrl, clock: systemClock, log }),
+  };
+  const findings = await examine(given, parts, (finding) => {
+    if (!json) print(finding);
+  });
+  const code = examinationCode(findings);
+  if (json) terminal.out(JSON.stringify({ ok: code === 0, findings }, null, 2));
+  else terminal.out(summary(findings));
+  return code;
+}
+
+function print({ name, state, found, fix }: Finding): void {
+  terminal.out(`${marks[state]}  ${line(name, 60)}: ${line(found, 600)}`);
+  if (fix !== null) terminal.out(`      → ${line(fix, 600)}`);
+}
+
+function summary(findings: readonly Finding[]): string {
+  const count = (state: Finding['state']) => findings.filter((finding) => finding.state === state).length;
+  const [bad, doubtful] = [count('failed'), count('warning')];
+  if (bad + doubtful === 0) return '\nEverything that was looked at is in order.';
+  return `\n${bad} to mend, ${doubtful} to look at.`;
+}

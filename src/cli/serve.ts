@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { startService } from '../serve.ts';
+import { readSettings } from '../settings.ts';
+import { openDoors } from '../wiring.ts';
+
+/** Longest that a stop may take before the process ends all the same (SPEC: 10 s). */
+const stopWithinMs = 9_000;
+
+export function addServiceCommands(program: Command): void {
+  program
+    .command('serve')
+    .description('webhooks and one worker in one process')
+    .option('--no-worker', 'take webhooks only; workers run elsewhere')
+    .action((options: { worker: boolean }) => serve({ web: true, runs: options.worker }));
+  program
+    .command('worker')
+    .description('carry runs only, on the store that DATABASE_URL names')
+    .action(() => serve({ web: false, runs: true }));
+}
+
+/** Serves until SIGTERM or SIGINT, then hands everything back. */
+async function serve(options: { web: boolean; runs: boolean }): Promise<void> {
+  const settings = readSettings(['app', ...(options.runs ? (['model'] as const) : [])]);
+  const doors = await openDoors(settings);
+  const service = await startService(settings, doors, options);
+  const signal = await new Promise<string>((resolve) => {
+    process.once('SIGTERM', () => resolve('SIGTERM'));
+    process.once('SIGINT', () => resolve('SIGINT'));
+  });
+  doors.log.info({ signal }, 'stopping: leases go back to the queue');
+  const late = setTimeout(() => process.exit(0), stopWithinMs);
+  await service.stop();
+  clearTimeout(late);
+  process.exit(0);
+}

@@ -1,0 +1,54 @@
+import type { LedgerEvent } from '../engine/ledger.ts';
+import type { RunNumbers } from '../report/facts.ts';
+import { durationText } from '../report/phrases.ts';
+import type { Run } from '../run.ts';
+import { cost, line, shown, type Terminal, table, tokens } from './terminal.ts';
+
+/** Events of a long run that are shown; `--json` has them all. */
+const mostShown = 400;
+const longest = 160;
+
+/** One run as a person reads it: facts, outcome, ledger. */
+export function printRun(
+  { run, numbers, events }: { run: Run; numbers: RunNumbers; events: readonly LedgerEvent[] },
+  terminal: Terminal,
+): void {
+  const facts: [string, string | null][] = [
+    ['Run', run.id],
+    ['Issue', run.issue === 0 ? null : `${run.owner}/${run.name}#${run.issue}`],
+    ['Title', line(run.request.title)],
+    [
+      'State',
+      `${run.state} (stage ${run.stage}, attempt ${run.attempt}, by ${line(run.start.by)}: ${run.start.reason})`,
+    ],
+    ['Outcome', run.outcome && `${line(run.outcome.text)} [${run.outcome.code}]`],
+    ['Question', run.outcome?.question ? line(run.outcome.question, 1000) : null],
+    ['Contract', run.request.revision],
+    ['Branch', run.branch],
+    ['Pull request', run.pullRequest === null || run.issue === 0 ? null : `#${run.pullRequest}`],
+    ['Head', run.headSha],
+    [
+      'Spent',
+      `${cost(numbers)}; ${numbers.rounds} rounds, ${numbers.turns} turns, ${tokens(numbers)} tokens, ${durationText(numbers.durationMs)}`,
+    ],
+    ['Began', new Date(run.createdAtMs).toISOString()],
+    ['Ended', run.endedAtMs === null ? null : new Date(run.endedAtMs).toISOString()],
+  ];
+  for (const [name, value] of facts) if (value !== null) terminal.out(`${`${name}:`.padEnd(14)}${value}`);
+  if (run.outcome?.detail) terminal.out(`\n${shown(run.outcome.detail).replace(/^/gm, '  ')}`);
+  const last = events.slice(-mostShown);
+  if (last.length < events.length)
+    terminal.out(`\n${events.length - last.length} earlier events are left out: --json has them.`);
+  terminal.out('');
+  terminal.out(
+    table(
+      ['TIME', 'ATTEMPT', 'EVENT', 'DATA'],
+      last.map(({ atMs, attempt, kind, data }) => [
+        new Date(atMs).toISOString(),
+        String(attempt),
+        line(kind, 40),
+        line(JSON.stringify(data) ?? '', longest),
+      ]),
+    ),
+  );
+}
