@@ -87,7 +87,10 @@ async function createRelay(request: RelayRequest, sandbox: ContainerInspectInfo)
 async function removeLeftover(docker: Docker, instance: string, name: string): Promise<void> {
   const left = docker.getContainer(name);
   const facts = await engineLookup('look at an old relay', left.inspect());
-  if (facts?.Config.Labels[labels.instance] === instance) await removeContainer(left);
+  if (facts?.Config.Labels[labels.instance] !== instance) return;
+  await removeContainer(left);
+  // One that ended by itself may be going already; its name is free only when it is gone.
+  await engineLookup('wait for an old relay to go', left.wait({ condition: 'removed' }));
 }
 
 /** Hardened as the sandbox, and more: it writes nothing. Its labels are the sandbox's, so that whoever reaps one reaps both. */

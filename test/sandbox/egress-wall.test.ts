@@ -146,6 +146,29 @@ describe('a container with granted hosts', () => {
   });
 });
 
+describe('a relay left under its name', () => {
+  const leave = (run: string, instance: string) =>
+    docker(
+      ...['create', '--name', `millwright-${engine.instance}-${run}-build-e1-egress`],
+      ...['--label', `millwright.instance=${instance}`, productImage],
+    );
+
+  it('is replaced when it is ours, and left alone when it is another installation’s', async () => {
+    await leave('mine', engine.instance);
+    const foreign = await leave('theirs', 'somebody-else');
+    try {
+      await using _sandbox = await engine.openOn(files, { network: network(443), run: 'mine' });
+      const opening = engine.openOn(files, { network: network(443), run: 'theirs' });
+
+      await expect(opening).rejects.toMatchObject({ code: 'outside.sandbox' });
+      expect(await docker('ps', '-aq', '--no-trunc', '--filter', `id=${foreign}`)).toBe(foreign);
+    } finally {
+      await docker('rm', '-f', foreign);
+    }
+    expect(await containersOf(engine.instance)).toEqual([]);
+  });
+});
+
 describe('a set-up', () => {
   it('reaches its own hosts, and leaves no proxy variable in the image', async () => {
     await using service = await startService();
@@ -220,7 +243,7 @@ describe('no container is handed out', () => {
   });
 
   it('beside another way out: a container with a network of its own is refused', async () => {
-    const id = await docker('run', '-d', '--network', 'bridge', productImage, 'sleep', '60');
+    const id = await docker('create', '--network', 'bridge', productImage);
     try {
       const opening = localWall().open({
         docker: connectDocker({}),
