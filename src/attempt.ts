@@ -8,6 +8,7 @@ import type { Walls } from './contract/walls.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import type { Lease } from './engine/claim.ts';
 import { append } from './engine/ledger.ts';
+import { getRun } from './engine/runs.ts';
 import { reserve, type Budget as SharedBudget, settle, spentOn } from './engine/spend.ts';
 import type { Remote } from './git/git.ts';
 import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
@@ -123,6 +124,20 @@ export async function openAttempt(
     signal,
     deadlineMs: doors.clock.nowMs() + (walls.limits.minutes + 60) * 60_000,
   };
+}
+
+/** Takes up what `/allow` and `/waive` have added to the request since the attempt was opened, for its next verdict. */
+export async function takeAmendments(attempt: Attempt, { db }: Pick<Doors, 'db'>): Promise<void> {
+  const now = await getRun(db, attempt.run.id);
+  if (now === null) return;
+  attempt.run = { ...attempt.run, request: now.request };
+  const { allowed, revision } = now.request;
+  const { contract, walls } = amended(
+    attempt,
+    allowed.map((entry) => entry.glob),
+  );
+  Object.assign(attempt, { contract, walls });
+  attempt.revision = allowed.length === 0 ? revision : revisionOfContract(contract);
 }
 
 /** `/allow` widens the contract, and so the contract's own list among the walls, never a policy above it. */

@@ -1,4 +1,4 @@
-import type { Attempt } from './attempt.ts';
+import { type Attempt, takeAmendments } from './attempt.ts';
 import { type Checkouts, createCheckouts } from './checkout.ts';
 import type { Doors } from './doors.ts';
 import { eventsOf } from './engine/ledger.ts';
@@ -73,6 +73,7 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
       if (early) return early;
     }
     await enter('verify', `round ${round} of ${rounds}`);
+    await takeAmendments(attempt, doors);
     const proposed = built;
     const verdict = await steps.step(`verify-${index}`, Verdict, () =>
       verifyTree({ built: proposed, lastRound: round === rounds, sentBack }, attempt, checkouts, doors),

@@ -39,15 +39,19 @@ export function environmentFor(
   };
 }
 
-/** The real service in this process: real store, git, Docker and HTTP; only GitHub and the model are stand-ins. */
+/**
+ * The real service in this process: real store, git, Docker and HTTP; only GitHub and the model are stand-ins, and the doors
+ * that `replace` names.
+ */
 export async function startFactory(
   github: GitHubStandIn,
   model: ModelStandIn,
-  options: { dataDir?: string; env?: Record<string, string> } = {},
+  options: { dataDir?: string; env?: Record<string, string>; replace?: (doors: Doors) => Partial<Doors> } = {},
 ): Promise<Factory> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'factory-')));
   const settings = readSettings(['app', 'model'], { ...environmentFor(github, model, dataDir), ...options.env });
-  const doors = await openDoors(settings);
+  const opened = await openDoors(settings);
+  const doors = { ...opened, ...options.replace?.(opened) };
   const service = await startService(settings, doors, { web: true, runs: true });
   github.setWebhookUrl(`http://127.0.0.1:${service.app?.port}/api/github/webhooks`);
   return {

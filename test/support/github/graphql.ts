@@ -135,6 +135,17 @@ function issueNode(state: State, repository: Repository, issue: Issue): Node {
         id: nodeId('PullRequestReview', review.id),
         state: review.state,
         submittedAt: review.createdAt,
+        comments: connection(
+          [...repository.reviewComments.values()]
+            .filter((comment) => comment.review === review.id)
+            .map((comment) => ({
+              ...authoredNode(state, comment),
+              __typename: 'PullRequestReviewComment',
+              id: nodeId('PullRequestReviewComment', comment.id),
+              path: comment.path,
+              line: comment.line,
+            })),
+        ),
       })),
     ),
   };

@@ -1,5 +1,6 @@
 import { commitShape, fileShapes } from './git-shapes.ts';
 import { changeIssue } from './issues.ts';
+import { since } from './listing.ts';
 import { pullListShape, pullShape } from './pull-shapes.ts';
 import {
   addReview,
@@ -198,6 +199,13 @@ const reviewRoutes: Route[] = [
     );
     return list(comments.map((comment) => reviewCommentShape(call.state, call.repository, comment)));
   }),
+  route('GET', at('/pulls/comments'), SEE, ({ state, repository, query }) =>
+    list(
+      since([...repository.reviewComments.values()], query).map((comment) =>
+        reviewCommentShape(state, repository, comment),
+      ),
+    ),
+  ),
   route('GET', at('/pulls/:number/comments'), SEE, (call) => {
     const issue = pullOf(call);
     const comments = [...call.repository.reviewComments.values()].filter((comment) => comment.pull === issue.number);
