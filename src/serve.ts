@@ -12,6 +12,7 @@ import { runsWithRollback } from './rollback/verify-rollback.ts';
 import { type Settings, SettingsError } from './settings.ts';
 import { expireWaits } from './waits.ts';
 import { healthHandler } from './web/health.ts';
+import { metricsHandler } from './web/metrics.ts';
 import { startWorker } from './worker.ts';
 
 export interface ServeOptions {
@@ -55,7 +56,10 @@ export async function startService(settings: Settings, opened: Doors, options: S
       privateKey: settings.app.privateKey,
       webhookSecret: settings.app.webhookSecret,
     };
-    app = await startApp({ ...address, ...credentials, apiUrl: settings.apiUrl, log: doors.log }, doors.db, [health]);
+    app = await startApp({ ...address, ...credentials, apiUrl: settings.apiUrl, log: doors.log }, doors.db, [
+      health,
+      metricsHandler(doors, environment.METRICS_TOKEN ?? null),
+    ]);
   }
   return {
     app,
