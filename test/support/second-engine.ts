@@ -30,7 +30,8 @@ export async function startSecondEngine(): Promise<SecondEngine> {
     const places = ['data-root', 'exec-root'].flatMap((place) => [`--${place}`, join(folder, place)]);
     const alone = ['--bridge', 'none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'];
     const args = [...places, '--pidfile', join(folder, 'pid'), '--host', `unix://${socketPath}`, ...alone];
-    running = spawn('dockerd', args, { stdio: 'ignore' });
+    // In a network of its own: without a bridge, a Docker engine takes the default bridge of the machine away.
+    running = spawn('unshare', ['--net', 'dockerd', ...args], { stdio: 'ignore' });
     await until(answers, 40_000);
   }
 
