@@ -7,7 +7,7 @@ const limitNames = ['minutes', 'turns', 'rounds', 'tokens', 'dollars', 'files', 
 type LimitName = (typeof limitNames)[number];
 
 /** `max minutes: 20`, `max turns 40`, `max tokens = 800k`, `max dollars: $3.50`, anywhere in a line. */
-const limitText = /\bmax(?:imum)?[ -]([a-z]+)(\s*[:=：]\s*|\s+(?=\$?\d))(\$?\d[\d,_.]*[a-z%]*)?/giu;
+const limitText = /\bmax(?:imum)?[ _-]([a-z]+)(\s*[:=：]\s*|\s+(?=\$?\d))(\$?\d[\d,_.]*[a-z%]*)?/giu;
 
 export interface StopCondition {
   text: string;

@@ -75,7 +75,7 @@ export function splitAtCommas(text: string): string[] {
 
 /** Without one pair of backticks, quotes or angle brackets around the whole. */
 function unquote(text: string): string {
-  const code = /^(`+)([\s\S]*[^`])\1$/u.exec(text);
+  const code = /^(`+)([\s\S]*[^`])\1[.;]?$/u.exec(text);
   if (code?.[2] !== undefined && !code[2].includes(code[1] ?? '`')) return code[2].trim();
   const quoted = /^"([^"]*)"$|^'([^']*)'$|^<([^<>\s]+)>$/u.exec(text);
   return (quoted?.[1] ?? quoted?.[2] ?? quoted?.[3] ?? text).trim();
@@ -116,15 +116,16 @@ function readReference(item: string, quoted: boolean): string | null {
 export function readGlobs(lines: readonly Line[]): Items<string> {
   return readEach(
     readItems(lines, true),
-    (item) => `Expected a path or glob inside the repository; this one ${globProblem(item) ?? 'reads like words'}.`,
+    (item) =>
+      `Expected a path or glob inside the repository; this one ${globProblem(item) ?? 'reads like words (a path with spaces goes into backticks)'}.`,
     (item, quoted) => (looksLikePath(item, quoted) && !saysNone(item) ? plainGlob(item) : null),
   );
 }
 
-/** Words are no path. One with spaces has to be short and have a slash, dot or star, or stand in backticks. */
+/** Words are no path, and `a/** and b/**` are not one: a path with spaces stands in backticks. */
 function looksLikePath(item: string, quoted: boolean): boolean {
-  if (globProblem(item) !== null || /[<>|"]|:\s|\s\(|:\/\//u.test(item)) return false;
-  return quoted || !/\s/u.test(item) || (/[/.*]/u.test(item) && item.split(/\s+/u).length <= 4);
+  if (globProblem(item) !== null || /[<>|"`]|:\s|\s\(|:\/\//u.test(item)) return false;
+  return quoted || !/\s/u.test(item);
 }
 
 export function readCommands(lines: readonly Line[]): Items<string> {
@@ -132,7 +133,7 @@ export function readCommands(lines: readonly Line[]): Items<string> {
     readItems(lines, true),
     () =>
       'Expected commands or patterns such as `npm test *`, each at most 300 characters; empty for what the repository file says.',
-    (item) => (item.length <= 300 && !saysNone(item) ? item : null),
+    (item, quoted) => (item.length <= 300 && !saysNone(item) && (quoted || !item.includes('`')) ? item : null),
   );
 }
 
@@ -153,7 +154,7 @@ export function readGrants(lines: readonly Line[]): Items<ToolGrant> {
     readItems(lines, true),
     () => 'Expected a name with its access: `name (read-only)` or `name (mutating)`.',
     (item) => {
-      const match = grantText.exec(item.slice(0, 200));
+      const match = grantText.exec(item.replaceAll('`', '').slice(0, 200));
       const access = match?.[2] ?? match?.[3];
       const name = match?.[1]?.replace(/:$/u, '') ?? '';
       if (name === '') return null;

@@ -114,7 +114,7 @@ Change one observable behavior: slugs of titles keep accented letters.
 ## Tools in scope
 
 - MCPs: docs (read-only)
-- CLIs: git (read-only), npm (mutating), make
+- CLIs: \`git\` (read-only), npm (mutating), make
 - Read-only tools: docs.search
 - Mutating tools: npm
 - Tools explicitly denied: curl, npm publish
@@ -130,7 +130,7 @@ Change one observable behavior: slugs of titles keep accented letters.
 
 - Format: npm run format:check
 - Lint: skip: no linter here
-- **Unit tests:** \`npm test\`
+- **Unit tests:** \`npm test\`.
 - Migration check: npm run migrate:check
 
 ## Stop condition
@@ -429,6 +429,8 @@ describe('what is written but not understood', () => {
   test.each([
     ['Allowed files', 'only the slug module'],
     ['Allowed files', '../other/**'],
+    ['Allowed files', 'src/** and test/**'],
+    ['Allowed files', '`src/**` and `test/**`'],
     ['Allowed files', '/etc/passwd'],
     ['Allowed files', '!src/generated/**'],
     ['Allowed files', 'none'],
