@@ -5,6 +5,9 @@ export const PlanShape = z.object({
   files: z.array(z.string()).describe('Paths that will change or be added, relative to the repository.'),
   interfaces: z.array(z.string()).describe('Public functions, types, endpoints or formats at risk, and how.'),
   testsFirst: z.array(z.string()).describe('Tests to write or change first, as "path: what it shows".'),
+  tools: z
+    .array(z.string())
+    .describe('Commands and MCP tools that the work needs beyond reading and editing files, as they would be called.'),
   decisions: z.array(z.string()).describe('Questions that only a person may decide; empty when there is none.'),
   estimate: z.object({
     files: z.number().describe('Files that will change, about.'),

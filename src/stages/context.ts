@@ -135,7 +135,7 @@ async function withTexts(
 function questionAbout(absent: readonly { reference: string; hint: string }[], base: string): string {
   const named = absent.slice(0, 10).map(({ reference, hint }) => `\`${reference}\`${hint}`);
   const more = absent.length > 10 ? ` and ${absent.length - 10} more` : '';
-  return `Under *Files* the contract names what is not in the repository at ${base.slice(0, 10)}, and the allowed files do not let the run create it: ${named.join(', ')}${more}. Correct the issue and put the label on again, or answer /retry to go on without it.`;
+  return `Under *Files* the contract names what is not in the repository at ${base.slice(0, 10)}, and the allowed files do not let the run create it: ${named.join(', ')}${more}. Correct the issue and put the label on again, or answer /retry from plan to go on without it.`;
 }
 
 /** What keeps the run from planning until a person answers; null when nothing does, or when they went on without it. */

@@ -8,6 +8,7 @@ const plan = {
   files: ['src/a.js'],
   interfaces: [],
   testsFirst: [],
+  tools: [],
   decisions: [],
   estimate: { files: 1, lines: 10 },
   split: [],
