@@ -97,12 +97,13 @@ async function answer(
   at: { line: CommandLine; source: CommandSource; github: RepositoryGitHub },
 ): Promise<void> {
   const { line, source, github } = at;
+  if (result.kind !== 'done') {
+    // A refusal explains itself once for each person and command, in one comment that is edited in place.
+    const subject = result.kind === 'refused' ? `refused:${source.author}:${line.name}` : line.name;
+    const marker = `<!-- millwright:reply:${subject} -->`;
+    await github.upsertComment(source.number, marker, `${marker}\n${reply(result.reply)}`);
+  }
   if (source.reactTo) await github.react(source.reactTo, result.kind === 'refused' ? 'confused' : '+1');
-  if (result.kind === 'done') return;
-  // A refusal explains itself once for each person and command, in one comment that is edited in place.
-  const subject = result.kind === 'refused' ? `refused:${source.author}:${line.name}` : line.name;
-  const marker = `<!-- millwright:reply:${subject} -->`;
-  await github.upsertComment(source.number, marker, `${marker}\n${reply(result.reply)}`);
 }
 
 const verbs: Record<CommandName, (line: CommandLine, run: Run, context: Context) => Promise<Result>> = {
