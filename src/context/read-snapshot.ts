@@ -1,5 +1,4 @@
 import type { Git, TreeEntry } from '../git/git.ts';
-import { isLfsPointer, mayBeLfsPointer } from '../git/lfs.ts';
 import { isTestPath } from '../verification/test-paths.ts';
 import { importsIn, languageOf } from './imports.ts';
 import { baseName, folderOf } from './paths.ts';
@@ -12,6 +11,11 @@ const logCommits = 5_000;
 const largestFileBytes = 256 * 1024;
 /** All code that is looked through, tests first: what keeps the stage under a second. */
 const largestTotalBytes = 24 * 1024 * 1024;
+
+/** As `Git.unsupported` tells pointers, here from blobs that are read anyway: by the LFS specification they begin so and are smaller than this. */
+const lfsFirstLine = 'version https://git-lfs.github.com/spec/v1\n';
+const lfsLimitBytes = 1024;
+const mayBeLfsPointer = ({ sizeBytes }: TreeEntry) => sizeBytes > lfsFirstLine.length && sizeBytes < lfsLimitBytes;
 
 /** A snapshot, and what of the repository it could not take in. */
 export interface Read {
@@ -29,7 +33,9 @@ export async function readSnapshot(git: Git, repository: string, base: string): 
     readCode(git, repository, base),
   ]);
   const files = listed.filter(({ mode }) => mode !== '160000');
-  const pointers = wanted.filter((entry) => mayBeLfsPointer(entry) && isLfsPointer(blobs.get(entry.blob)));
+  const pointers = wanted.filter(
+    (entry) => mayBeLfsPointer(entry) && textOf(blobs.get(entry.blob))?.startsWith(lfsFirstLine),
+  );
   return {
     snapshot: { files, texts, imports: importGraph(files, texts), log },
     unread,

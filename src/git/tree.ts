@@ -2,7 +2,6 @@ import { isUtf8 } from 'node:buffer';
 import { MillwrightError } from '../errors.ts';
 import { readBlobs } from './blobs.ts';
 import type { TreeEntry } from './git.ts';
-import { isLfsPointer, mayBeLfsPointer } from './lfs.ts';
 import type { Mirror } from './mirror.ts';
 import { isPlainPath } from './path-names.ts';
 import { isSha } from './remote-address.ts';
@@ -11,6 +10,11 @@ import { isSha } from './remote-address.ts';
 export interface RawEntry extends TreeEntry {
   rawPath: Buffer;
 }
+
+const lfsPointer = Buffer.from('version https://git-lfs.github.com/spec/v1\n');
+// The LFS specification: a pointer file is smaller than 1024 bytes; with its three fixed lines it is longer than 100.
+const smallestPointerBytes = 100;
+const pointerLimitBytes = 1024;
 
 /** Refuses anything but a full object name: nothing from outside may be read as a revision expression or an option. */
 export function requireSha(sha: string): string {
@@ -102,14 +106,18 @@ export async function findUnsupported(
   treeish: string,
 ): Promise<{ submodules: string[]; lfsPointers: string[] }> {
   const entries = await listTree(mirror, treeish, { sizes: true });
-  const candidates = entries.filter(mayBeLfsPointer);
+  const candidates = entries.filter(
+    ({ mode, sizeBytes }) =>
+      mode.startsWith('100') && sizeBytes >= smallestPointerBytes && sizeBytes < pointerLimitBytes,
+  );
   const blobs = await readBlobs(
     mirror,
     candidates.map(({ blob }) => blob),
   );
+  const isPointer = (blob: string) => blobs.get(blob)?.subarray(0, lfsPointer.length).equals(lfsPointer) ?? false;
   return {
     submodules: entries.filter(({ mode }) => mode === '160000').map(({ path }) => path),
-    lfsPointers: candidates.filter(({ blob }) => isLfsPointer(blobs.get(blob))).map(({ path }) => path),
+    lfsPointers: candidates.filter(({ blob }) => isPointer(blob)).map(({ path }) => path),
   };
 }
 
