@@ -1,10 +1,11 @@
-import { type Blocks, type Line, scanBlocks } from './blocks.ts';
+import { type Line, scanBlocks } from './blocks.ts';
 import { type Contract, emptyContract, type Problem } from './contract.ts';
-import { checkExample, type Field, sections } from './fields.ts';
+import { checkExample, type Field } from './fields.ts';
+import { fieldsByKey, problem, type Reading, reportHidden, reportMissing, reportStray } from './parse-problems.ts';
 import { readGoal, readProse, readStatements, saysNothing } from './prose.ts';
 import { type Entry, type Split, splitSections, titles } from './sections.ts';
 import { readStop } from './stop.ts';
-import { excerpt, plainLabel } from './text.ts';
+import { plainLabel } from './text.ts';
 import {
   type Items,
   type Misread,
@@ -31,12 +32,6 @@ export interface ParsedContract {
 /** GitHub's own limit for the body of an issue. */
 const maxBodyChars = 65_536;
 const maxProblems = 50;
-const fields = new Map(sections.flatMap((section) => section.fields.map((field) => [field.key, field] as const)));
-
-interface Reading {
-  contract: Contract;
-  problems: Problem[];
-}
 
 /**
  * Reads an issue's body as a contract. Never throws. What is written but not understood becomes a problem with its line and text. Whether the contract
@@ -80,17 +75,6 @@ function formOf(split: Split): ContractForm {
   return flat ? 'issue-form' : 'pasted';
 }
 
-function problem(
-  field: string,
-  line: number | null,
-  text: string | null,
-  message: string,
-  example: string,
-  blocking: boolean,
-): Problem {
-  return { field, line, text: text === null ? null : excerpt(text), message, example, blocking };
-}
-
 /** Each field once: a second one with a value is a problem, since a reader may have seen only the other. */
 function readEntries(reading: Reading, entries: readonly Entry[]): void {
   const seen = new Map<string, Entry>();
@@ -100,7 +84,8 @@ function readEntries(reading: Reading, entries: readonly Entry[]): void {
     const first = seen.get(entry.key);
     if (first) {
       const message = `\`${entry.label}\` is given twice, on lines ${first.line} and ${entry.line}: keep one.`;
-      const text = entry.lines.map((line) => line.text).join(' ');
+      // A value pasted among the names of secrets is not to be repeated.
+      const text = entry.key === 'secrets' ? null : entry.lines.map((line) => line.text).join(' ');
       reading.problems.push(
         problem(entry.label, entry.line, text, message, entry.field?.example ?? checkExample, true),
       );
@@ -215,65 +200,6 @@ function readCheckEntry(reading: Reading, entry: Entry): void {
   reading.contract.checks.push({ kind: entry.kind, label: entry.label, line: entry.line, ...value });
 }
 
-/** Lines of a section that belong to none of its fields: no wish may be lost. */
-function reportStray(reading: Reading, split: Split): void {
-  for (const { section, line, unknownLabel } of split.stray) {
-    if (saysNothing(line.text)) continue;
-    const names = section.fields.map(({ label }) => label).join(', ');
-    const expected =
-      section.key === 'checks'
-        ? 'Expected `Name: command` or `Name: skip: reason`'
-        : `Expected one of ${names}, each as \`Field: value\``;
-    const message =
-      unknownLabel === null
-        ? `${expected}.`
-        : `\`${excerpt(unknownLabel, 50)}\` is no field of this section. ${expected}.`;
-    const example = section.fields[0]
-      ? `${section.fields[0].label}: ${section.fields[0].example}`
-      : 'Unit tests: npm test';
-    reading.problems.push(problem(section.label, line.number, line.text, message, example, section.key !== 'context'));
-  }
-}
-
-/** What a reader of the issue would not have seen, or would have taken for something else. */
-function reportHidden(reading: Reading, split: Split, blocks: Blocks): void {
-  for (const { label, text, line } of split.lookAlikes) {
-    const message = `This is read as \`${label}\`, but some of its letters only look like the right ones.`;
-    reading.problems.push(problem(label, line, text, message, label, false));
-  }
-  const entryAt = new Map(
-    split.entries.flatMap((entry) => [
-      [entry.line, entry] as const,
-      ...entry.lines.map(({ number }) => [number, entry] as const),
-    ]),
-  );
-  for (const line of blocks.tainted) {
-    const entry = entryAt.get(line);
-    const bounds = entry !== undefined && !proseFields.has(entry.key);
-    const message = 'This line held characters that cannot be seen; they were taken out.';
-    const label = entry?.label ?? 'Contract';
-    reading.problems.push(problem(label, line, null, message, entry?.field?.example ?? 'plain text', bounds));
-  }
-  if (blocks.unclosedComment !== null) {
-    const message = 'A comment (`<!--`) starts here and is never closed: nothing after it is shown or read.';
-    reading.problems.push(problem('Contract', blocks.unclosedComment, null, message, '<!-- a comment -->', true));
-  }
-}
-
-const proseFields = new Set(['goal', 'criteria', 'nonGoals', 'stop', 'reviewNote']);
-
-function reportMissing(reading: Reading, entries: readonly Entry[]): void {
-  const { goal, criteria } = reading.contract;
-  const lineOf = (key: string): number | null => entries.find((entry) => entry.key === key)?.line ?? null;
-  const missing = (key: string, message: string): void => {
-    const field = fields.get(key);
-    if (field) reading.problems.push(problem(field.label, lineOf(key), null, message, field.example, true));
-  };
-  if (goal === '') missing('goal', 'Say in a sentence what should be different afterwards.');
-  if (criteria.length === 0)
-    missing('criteria', 'Name at least one thing that can be checked: Given/When/Then, or one statement a line.');
-}
-
 /** What the contract may leave to the repository file. Only what is needed to judge: `judgeTestable` takes any policy layer, or none. */
 export interface RepositoryDefaults {
   files?: { allow?: readonly string[] | undefined } | undefined;
@@ -283,7 +209,7 @@ export interface RepositoryDefaults {
 /** What the contract and the repository file together lack: allowed files, and a check that runs. Empty: nobody has to guess what done means. */
 export function judgeTestable(contract: Contract, repository: RepositoryDefaults | null): Problem[] {
   const problems: Problem[] = [];
-  const field = fields.get('allowedFiles');
+  const field = fieldsByKey.get('allowedFiles');
   if (contract.boundaries.files.length === 0 && !repository?.files?.allow?.length && field) {
     const message = 'Name the files that may change, here or as `files.allow` in `.github/millwright.yml`.';
     problems.push(problem(field.label, null, null, message, field.example, true));

@@ -562,7 +562,6 @@ describe('a contract that would show one thing and mean another', () => {
     expect(problems.map(({ field, line, blocking }) => [field, line, blocking])).toEqual([
       ['Allowed files', 11, true],
       ['Review note', 13, false],
-      ['Review note', 15, false],
     ]);
   });
 

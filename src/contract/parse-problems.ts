@@ -1,0 +1,93 @@
+import type { Blocks } from './blocks.ts';
+import type { Contract, Problem } from './contract.ts';
+import { sections } from './fields.ts';
+import { saysNothing } from './prose.ts';
+import type { Entry, Split } from './sections.ts';
+import { excerpt } from './text.ts';
+
+/** A contract while it is read. */
+export interface Reading {
+  contract: Contract;
+  problems: Problem[];
+}
+
+export const fieldsByKey = new Map(
+  sections.flatMap((section) => section.fields.map((field) => [field.key, field] as const)),
+);
+
+export function problem(
+  field: string,
+  line: number | null,
+  text: string | null,
+  message: string,
+  example: string,
+  blocking: boolean,
+): Problem {
+  return { field, line, text: text === null ? null : excerpt(text), message, example, blocking };
+}
+
+/** Lines of a section that belong to none of its fields: no wish may be lost. */
+export function reportStray(reading: Reading, split: Split): void {
+  for (const { section, line, unknownLabel } of split.stray) {
+    if (saysNothing(line.text)) continue;
+    const names = section.fields.map(({ label }) => label).join(', ');
+    const expected =
+      section.key === 'checks'
+        ? 'Expected `Name: command` or `Name: skip: reason`'
+        : `Expected one of ${names}, each as \`Field: value\``;
+    const message =
+      unknownLabel === null
+        ? `${expected}.`
+        : `\`${excerpt(unknownLabel, 50)}\` is no field of this section. ${expected}.`;
+    const example = section.fields[0]
+      ? `${section.fields[0].label}: ${section.fields[0].example}`
+      : 'Unit tests: npm test';
+    reading.problems.push(problem(section.label, line.number, line.text, message, example, section.key !== 'context'));
+  }
+}
+
+/** What a reader of the issue would not have seen, or would have taken for something else. */
+export function reportHidden(reading: Reading, split: Split, blocks: Blocks): void {
+  for (const { label, text, line } of split.lookAlikes) {
+    const message = `This is read as \`${label}\`, but some of its letters only look like the right ones.`;
+    reading.problems.push(problem(label, line, text, message, label, false));
+  }
+  if (blocks.tainted.size > 0) reportInvisible(reading, split, blocks);
+  if (blocks.unclosedComment !== null) {
+    const message = 'A comment (`<!--`) starts here and is never closed: nothing after it is shown or read.';
+    reading.problems.push(problem('Contract', blocks.unclosedComment, null, message, '<!-- a comment -->', true));
+  }
+}
+
+/** One problem a field, however many of its lines held characters that nobody can see. Where they bound the work they stop it. */
+function reportInvisible(reading: Reading, split: Split, { tainted }: Blocks): void {
+  const entryAt = new Map<number, Entry>();
+  for (const entry of split.entries)
+    for (const line of [entry.line, ...entry.lines.map((each) => each.number)]) entryAt.set(line, entry);
+  const found = new Map<Entry | undefined, number[]>();
+  for (const line of tainted) {
+    const lines = found.get(entryAt.get(line)) ?? [];
+    if (lines.push(line) === 1) found.set(entryAt.get(line), lines);
+  }
+  for (const [entry, lines] of found) {
+    const where = lines.length === 1 ? 'This line' : `${lines.length} lines from here on`;
+    const message = `${where} held characters that cannot be seen; they were taken out.`;
+    const bounds = entry !== undefined && !proseFields.has(entry.key);
+    const example = entry?.field?.example ?? 'plain text';
+    reading.problems.push(problem(entry?.label ?? 'Contract', lines[0] ?? null, null, message, example, bounds));
+  }
+}
+
+const proseFields = new Set(['goal', 'criteria', 'nonGoals', 'stop', 'reviewNote']);
+
+export function reportMissing(reading: Reading, entries: readonly Entry[]): void {
+  const { goal, criteria } = reading.contract;
+  const lineOf = (key: string): number | null => entries.find((entry) => entry.key === key)?.line ?? null;
+  const missing = (key: string, message: string): void => {
+    const field = fieldsByKey.get(key);
+    if (field) reading.problems.push(problem(field.label, lineOf(key), null, message, field.example, true));
+  };
+  if (goal === '') missing('goal', 'Say in a sentence what should be different afterwards.');
+  if (criteria.length === 0)
+    missing('criteria', 'Name at least one thing that can be checked: Given/When/Then, or one statement a line.');
+}
