@@ -31,6 +31,9 @@ const maxShellTries = 3;
 /** How long the shell kept for killing may take to answer before an exec of its own (60 ms) does its work too. */
 const asideMs = 500;
 
+const aliveTries = 5;
+const betweenTriesMs = 100;
+
 /** Runs commands in one container and says how each ended. */
 export class CommandRunner {
   readonly #parts: RunnerParts;
@@ -168,7 +171,9 @@ export class CommandRunner {
   }
 
   async #verdict(finish: Finish, oom: boolean): Promise<{ end: CommandEnd; exitCode: number | null }> {
-    if (!(await this.#isRunning())) {
+    // No marker, or a code that the engine also gives when it could not run anything: is the container still there?
+    const doubtful = finish.code === null || finish.code >= 125;
+    if (doubtful && !(await this.#isAlive())) {
       if (!oom) throw new MillwrightError('outside.sandbox', { message: 'the container ended while a command ran' });
       await this.#restart();
     }
@@ -256,6 +261,17 @@ export class CommandRunner {
     const facts = await engineLookup('look at the container', this.#parts.container.inspect());
     if (!facts) throw new MillwrightError('outside.sandbox', { message: 'the container is gone' });
     return facts.State.Running;
+  }
+
+  /** Whether the container can still run something: one that was killed counts as running for a moment longer. */
+  async #isAlive(): Promise<boolean> {
+    for (let tries = 1; tries <= aliveTries; tries += 1) {
+      if (!(await this.#isRunning())) return false;
+      const { code } = await scriptResult(this.#parts.settings, 'exit 42');
+      if (code === 42) return true;
+      await this.#parts.clock.sleep(betweenTriesMs);
+    }
+    return false;
   }
 
   /** Whether the memory limit killed something during the call: kernel counter first, the engine's events where it is hidden. */

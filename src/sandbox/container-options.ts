@@ -61,7 +61,8 @@ export function createOptions(request: ContainerRequest): ContainerCreateOptions
   return {
     name: containerName(request),
     Image: request.image,
-    User: initUser,
+    // An exec gets capabilities only in a container whose own user is root.
+    User: setup?.root ? '0:0' : initUser,
     Hostname: 'sandbox',
     WorkingDir: workdir,
     Entrypoint: ['/bin/sh', '-c', initScript],

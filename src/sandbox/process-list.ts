@@ -21,10 +21,11 @@ export async function holdsOnlyInit(container: Container): Promise<boolean> {
 async function countOthers(container: Container): Promise<number | null> {
   const [answer] = await Promise.allSettled([container.top({ ps_args: '-eo pid,ppid,uid,stat' })]);
   if (answer.status === 'rejected') return null;
-  const { Titles, Processes } = answer.value as { Titles: string[]; Processes: string[][] };
+  const { Titles, Processes } = answer.value as { Titles: string[]; Processes: string[][] | null };
   const user = Titles.indexOf('UID');
   const state = Titles.indexOf('STAT');
-  const first = Processes[0];
+  // A container that is going away has none at all.
+  const first = Processes?.[0];
   if (user < 0 || state < 0 || !first) return null;
   return Processes.filter((row) => row[user] !== first[user] && !row[state]?.startsWith('Z')).length;
 }

@@ -49,24 +49,28 @@ export async function supervise(command: RunningCommand, stop: StopSwitch): Prom
   return { end: first };
 }
 
+/** How long a signal sent may take to be known as sent, once the command is gone. */
+const sentMs = 2_000;
+
 /** The ladder. Cancelling and a full disk skip the gentle rungs: who writes is unknown, and the time is not given. */
 async function endCommand(command: RunningCommand, reason: StopReason): Promise<void> {
+  const sent: Promise<void>[] = [];
+  // A signal may be slow where processes fight for the processor: the next rung does not wait for it.
+  const rung = (signal: Promise<void>, waitMs: number) => {
+    signal.catch(() => {});
+    sent.push(signal);
+    return settled(command.ended, waitMs);
+  };
   let finish: Finish | null = null;
-  if (reason === 'timed-out') finish = await rung(command.terminate(), command.ended, rungWaits.terminate);
-  if (!finish && (reason === 'timed-out' || reason === 'output-limit')) {
-    finish = await rung(command.kill(), command.ended, rungWaits.kill);
-  }
-  if (finish && !finish.held) return;
-  if (!(await rung(command.killAll(), command.ended, rungWaits.killAll))) await command.restart();
+  if (reason === 'timed-out') finish = await rung(command.terminate(), rungWaits.terminate);
+  if (!finish && (reason === 'timed-out' || reason === 'output-limit'))
+    finish = await rung(command.kill(), rungWaits.kill);
+  if (!finish || finish.held) finish = await rung(command.killAll(), rungWaits.killAll);
+  // No signal may be left on its way: it would hit the next command.
+  if (!finish || !(await settled(Promise.allSettled(sent), sentMs))) await command.restart();
 }
 
-/** A signal may be slow where processes fight for the processor; the next rung does not wait for it, and the last one reports. */
-async function rung(signal: Promise<void>, ended: Promise<Finish>, waitMs: number): Promise<Finish | null> {
-  signal.catch(() => {});
-  return settled(ended, waitMs);
-}
-
-async function settled(ended: Promise<Finish>, waitMs: number): Promise<Finish | null> {
+async function settled<T>(ended: Promise<T>, waitMs: number): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<null>((resolve) => {
     timer = setTimeout(() => resolve(null), waitMs);
