@@ -1,6 +1,3 @@
-/** What happens after an error: tried again with back-off, ended by a limit, told to the requester, or held as our bug. */
-export type ErrorFamily = 'outside' | 'limit' | 'request' | 'bug';
-
 interface ErrorEntry {
   /** Whether the same step may be tried again without anyone's help. */
   retry: boolean;

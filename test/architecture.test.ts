@@ -187,7 +187,7 @@ describe('imports', () => {
 
     const backwards = violations(({ from, to }) => place(from) >= 0 && place(to) >= place(from));
     const started = sourceFiles()
-      .filter((file) => file !== 'pipeline.ts' && file !== 'turn.ts')
+      .filter((file) => !['pipeline.ts', 'turn.ts', 'record.ts'].includes(file))
       .flatMap((file) =>
         namesFromStages(file)
           .filter((name) => work.includes(name))
