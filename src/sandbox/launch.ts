@@ -34,7 +34,7 @@ export async function launch(parts: EngineParts, request: LaunchRequest): Promis
   const container = await createContainer(parts, { ...request, instance: parts.instance, hasNetwork });
   try {
     await request.fill(container);
-    await engineCall('start the container', container.start());
+    await startInit(container);
     return await startShells(parts, request, container);
   } catch (error) {
     await removeContainer(container);
@@ -90,6 +90,20 @@ async function startShells(parts: EngineParts, request: LaunchRequest, container
   } catch (error) {
     await egress?.close();
     throw error;
+  }
+}
+
+/** Everything here needs `/bin/sh` of the image and nothing else; an image without it is the requester's matter, not ours. */
+async function startInit(container: Container): Promise<void> {
+  try {
+    await engineCall('start the container', container.start());
+  } catch (error) {
+    const { message } = error as MillwrightError;
+    if (!message.includes('"/bin/sh"')) throw error;
+    throw new MillwrightError('request.image-refused', {
+      detail: 'the image has no `/bin/sh` that runs',
+      cause: error,
+    });
   }
 }
 

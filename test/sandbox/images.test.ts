@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SetupRequest } from '../../src/sandbox/sandbox.ts';
-import { docker, importShellImage, noNetwork, type TestEngine, tarOf, testEngine } from '../support/sandboxes.ts';
+import {
+  docker,
+  importImage,
+  importShellImage,
+  noNetwork,
+  type TestEngine,
+  tarOf,
+  testEngine,
+} from '../support/sandboxes.ts';
 
 const files = {
   'README.md': 'hello\n',
@@ -129,6 +137,21 @@ describe('a policy image', () => {
       code: 'request.image-refused',
     });
     await expect(engine.prepareOn(files, { image: id })).rejects.toMatchObject({ code: 'request.image-refused' });
+  });
+
+  it('without a shell is refused', async () => {
+    const image = `millwright-test-empty:${engine.instance}`;
+    await importImage(image, 'mkdir /tmp/r; echo x >/tmp/r/x; tar -C /tmp/r -c .');
+    made.push(image);
+
+    const opening = engine
+      .prepareOn(files, { image })
+      .then((prepared) => engine.openOn(files, { image: prepared.image }));
+
+    await expect(opening).rejects.toMatchObject({
+      code: 'request.image-refused',
+      detail: expect.stringContaining('/bin/sh'),
+    });
   });
 
   it.each(['../containers/json', 'a b', '-x', ''])('named %j is refused', async (image) => {
