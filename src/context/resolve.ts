@@ -50,7 +50,8 @@ export function createResolver(paths: readonly string[], packages: PackageNames)
     const plain = specifier.replace(/[?#].*$/, (rest, at) => (at === 0 ? rest : ''));
     if (/^\.{1,2}(?:\/|$)/.test(plain)) {
       const path = joinPath(folderOf(from), plain);
-      return path === null ? [] : some(first(scriptCandidates(path)));
+      if (path === null) return [];
+      return some(files.has(path) ? path : first(scriptCandidates(path)));
     }
     for (const [folder, name] of packages.script) {
       if (plain !== name && !plain.startsWith(`${name}/`)) continue;

@@ -97,8 +97,9 @@ export async function readBlobs(mirror: Mirror, shas: Iterable<string>): Promise
       current = sha;
       parts = [];
     },
-    data: (bytes) => parts.push(Buffer.from(bytes)),
-    end: () => found.set(current, Buffer.concat(parts)),
+    // Pieces of a pipe are never written again, so that most blobs need no copy.
+    data: (bytes) => parts.push(bytes),
+    end: () => found.set(current, parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts)),
   });
   for await (const _ of streamBlobs(mirror, wanted, feed, () => undefined)) {
     // `feed` collects.

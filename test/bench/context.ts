@@ -63,7 +63,7 @@ function leastWork(origin: string, base: string): void {
   run(['log', '--format=%H%x00%s', '--name-only', '-z', base]);
 }
 
-/** Two sources for each test, each with an import of a neighbour, some forty lines long; every later commit touches one to three. */
+/** Two sources for each test, each with an import of a neighbour, some two hundred lines long; every later commit touches one to three. */
 function makeRepository(origin: string): void {
   execFileSync('git', ['init', '--bare', '--quiet', '--initial-branch=main', origin]);
   const paths = Array.from({ length: files }, (_, index) => pathOf(index));
@@ -87,7 +87,7 @@ function sourceOf(index: number, version: number): string {
   const other = index % 3 === 0 ? index + 1 : Math.max(0, index - 1);
   const from = index % 3 === 2 ? `../../src/area${Math.floor(other / 100)}/part${other}.ts` : `./part${other}.ts`;
   const body = Array.from(
-    { length: 12 },
+    { length: 60 },
     (_, line) => `  if (part.length === ${line + index}) {\n    return \`\${part}-${line}-${version}\`;\n  }`,
   );
   return [
