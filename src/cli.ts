@@ -1,11 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
-import { addDoctorCommand } from './cli/doctor.ts';
-import { addInitCommand } from './cli/init.ts';
-import { addRunCommand } from './cli/run-local.ts';
-import { addRunsCommands } from './cli/runs.ts';
-import { addServiceCommands } from './cli/serve.ts';
+import { addRunCommand, addRunsCommands, addServiceCommands, addSetUpCommands } from './cli/commands.ts';
 import { CallError, line, processTerminal } from './cli/terminal.ts';
 import { type ErrorCode, errorTable, MillwrightError } from './errors.ts';
 import { SettingsError } from './settings.ts';
@@ -43,8 +39,7 @@ function createProgram(finish: (code: number) => void): Command {
   addServiceCommands(program);
   addRunCommand(program, finish);
   addRunsCommands(program, finish);
-  addDoctorCommand(program, finish);
-  addInitCommand(program, finish);
+  addSetUpCommands(program, finish);
   return program;
 }
 

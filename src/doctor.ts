@@ -12,7 +12,7 @@ import type { GitHubConnection } from './github/octokit-client.ts';
 import { probeModel } from './model/probe.ts';
 import type { CanaryOutcome } from './sandbox/egress.ts';
 import type { SandboxEngine } from './sandbox/sandbox.ts';
-import type { Settings } from './settings.ts';
+import { environmentShape, type Settings } from './settings.ts';
 
 /** The parts of the service, each opened only when its turn comes: one that cannot be opened is a finding. */
 export interface Parts {
@@ -77,9 +77,7 @@ async function examineEngine(settings: Settings, parts: Parts): Promise<Finding[
     return status === undefined ? after : [status, ...after];
   }
   const imageFix = 'Build the sandbox image: `script/bootstrap` does.';
-  const walls = await guarded('walls', imageFix, wallsWithinMs, () =>
-    checkWalls(parts.engine(settings), Date.now() + 2 * wallsWithinMs),
-  );
+  const walls = await guarded('walls', imageFix, wallsWithinMs, () => checkWalls(parts.engine(settings), Date.now()));
   const canary = await guarded('egress wall', imageFix, withinMs, async () => [
     judgeCanary(await parts.tryEgress(settings)),
   ]);
@@ -93,7 +91,7 @@ async function examineGitHub(
 ): Promise<void> {
   const reachFix = `Let this machine reach ${settings.apiUrl} (GHE_HOST, GHE_PROTOCOL, proxy, certificates).`;
   const reached = note(
-    await guarded('clock', reachFix, withinMs, async () => [judgeClock(await clockAheadMs(settings.apiUrl))]),
+    await guarded('github', reachFix, withinMs, async () => [judgeClock(await clockAheadMs(settings.apiUrl))]),
   );
   const { app } = settings;
   if (app === null || !reached) {
@@ -121,6 +119,8 @@ async function examineGitHub(
 async function checkModel({ model, environment }: Settings): Promise<Finding[]> {
   const { host } = new URL(model.baseUrl);
   const hasKey = environment.OPENAI_API_KEY !== undefined;
+  const usual = environmentShape.shape.OPENAI_BASE_URL.parse(undefined);
+  if (!hasKey && model.baseUrl === usual) return [skipped('model', 'needs OPENAI_API_KEY')];
   const probe = await probeModel(model);
   switch (probe.kind) {
     case 'ready':

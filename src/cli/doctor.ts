@@ -1,22 +1,14 @@
-import type { Command } from 'commander';
+import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { examinationCode, examine, type Finding, type Parts } from '../doctor.ts';
-import { readUsableSettings } from '../settings.ts';
+import { readUsableSettings, type Settings } from '../settings.ts';
 import { createLog, openGitHub, openSandboxEngine, openStore, readOperatorPolicy, tryEgressWall } from '../wiring.ts';
 import { line, processTerminal as terminal } from './terminal.ts';
 
 const marks = { ok: 'ok  ', warning: 'WARN', failed: 'FAIL', skipped: 'skip' } as const;
 
-export function addDoctorCommand(program: Command, finish: (code: number) => void): void {
-  program
-    .command('doctor')
-    .description('look whether everything that the service needs is in order')
-    .option('--json', 'machine-readable')
-    .action(async (options: { json?: boolean }) => finish(await doctor(options.json === true)));
-}
-
 /** 0 when nothing failed, else 1. */
-async function doctor(json: boolean): Promise<number> {
+export async function doctor(json: boolean): Promise<number> {
   const given = readUsableSettings(['app', 'model']);
   const log = createLog({
     ...given.settings,
@@ -25,8 +17,8 @@ async function doctor(json: boolean): Promise<number> {
   const parts: Parts = {
     nodeVersion: process.version,
     store: openStore,
-    engine: (settings) => openSandboxEngine(settings, log),
-    tryEgress: (settings) => tryEgressWall(settings, log),
+    engine: (settings) => openSandboxEngine(apart(settings), log),
+    tryEgress: (settings) => tryEgressWall(apart(settings), log),
     github: openGitHub,
     operatorPolicy: readOperatorPolicy,
     connection: ({ apiUrl }, app) => ({ appId: app.id, privateKey: app.privateKey, apiUrl, clock: systemClock, log }),
@@ -38,6 +30,12 @@ async function doctor(json: boolean): Promise<number> {
   if (json) terminal.out(JSON.stringify({ ok: code === 0, findings }, null, 2));
   else terminal.out(summary(findings));
   return code;
+}
+
+/** Containers of the examination bear a name of their own, or a service on this machine would sweep them away in the midst of it. */
+function apart(settings: Settings): Settings {
+  const own = join(settings.environment.DATA_DIR, 'doctor');
+  return { ...settings, environment: { ...settings.environment, DATA_DIR: own, DATABASE_URL: undefined } };
 }
 
 function print({ name, state, found, fix }: Finding): void {

@@ -2,14 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
 import { run as runProbot } from 'probot';
 import { manifestUrl } from '../doctor/manifest.ts';
 import { readSettings } from '../settings.ts';
 import { createLog } from '../wiring.ts';
 import { CallError, processTerminal as terminal } from './terminal.ts';
 
-interface InitOptions {
+export interface InitOptions {
   url?: string;
   org?: string;
 }
@@ -19,17 +18,8 @@ const kept = ['APP_ID', 'PRIVATE_KEY', 'WEBHOOK_SECRET', 'GITHUB_CLIENT_ID', 'GI
 /** The browser still has to get the answer that leads it back to GitHub. */
 const lastAnswerMs = 1_500;
 
-export function addInitCommand(program: Command, finish: (code: number) => void): void {
-  program
-    .command('init')
-    .description('register the GitHub App in a browser, and write its keys to .env')
-    .option('--url <address>', 'public address of the service, for webhooks (default: MILLWRIGHT_URL)')
-    .option('--org <name>', 'organisation that shall own the app (default: your own account)')
-    .action(async (options: InitOptions) => finish(await init(options)));
-}
-
 /** Serves Probot's set-up page until GitHub has answered with the keys, or the process is interrupted. */
-async function init(options: InitOptions): Promise<number> {
+export async function init(options: InitOptions): Promise<number> {
   const settings = readSettings([]);
   const { environment } = settings;
   if (environment.APP_ID !== undefined)

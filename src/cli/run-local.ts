@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { applyCommands } from '../commands.ts';
 import { defaultRetention } from '../contract/defaults.ts';
 import { type Doors, repositoryKey } from '../doors.ts';
@@ -23,19 +22,8 @@ export interface RunOptions {
 const stopWithinMs = 9_000;
 const lookEveryMs = 500;
 
-export function addRunCommand(program: Command, finish: (code: number) => void): void {
-  program
-    .command('run')
-    .description('carry one contract on a local repository, without GitHub')
-    .requiredOption('--repo <dir>', 'top folder of a git repository; its current branch is the base')
-    .requiredOption('--contract <file>', 'the contract, as Markdown')
-    .option('--answer <text>', 'answer what the run waits for: guidance, or a command such as "/allow src/**"')
-    .option('--json', 'the result as JSON')
-    .action(async (options: RunOptions) => finish(await runLocally(options, processTerminal)));
-}
-
 /** Carries the contract to its end or to a question. The exit code: see docs/cli.md. */
-export async function runLocally(options: RunOptions, terminal: Terminal): Promise<number> {
+export async function runLocally(options: RunOptions, terminal: Terminal = processTerminal): Promise<number> {
   const job = await readLocalJob(options);
   let replied: string | null = null;
   const doors = await openJobDoors(job, (marker, body) => {

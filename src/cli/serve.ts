@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { startService } from '../serve.ts';
 import { readSettings } from '../settings.ts';
 import { openDoors } from '../wiring.ts';
@@ -6,20 +5,8 @@ import { openDoors } from '../wiring.ts';
 /** Longest that a stop may take before the process ends all the same (SPEC: 10 s). */
 const stopWithinMs = 9_000;
 
-export function addServiceCommands(program: Command): void {
-  program
-    .command('serve')
-    .description('webhooks and one worker in one process')
-    .option('--no-worker', 'take webhooks only; workers run elsewhere')
-    .action((options: { worker: boolean }) => serve({ web: true, runs: options.worker }));
-  program
-    .command('worker')
-    .description('carry runs only, on the store that DATABASE_URL names')
-    .action(() => serve({ web: false, runs: true }));
-}
-
 /** Serves until SIGTERM or SIGINT, then hands everything back. */
-async function serve(options: { web: boolean; runs: boolean }): Promise<void> {
+export async function serve(options: { web: boolean; runs: boolean }): Promise<void> {
   const settings = readSettings(['app', ...(options.runs ? (['model'] as const) : [])]);
   const doors = await openDoors(settings);
   const service = await startService(settings, doors, options);

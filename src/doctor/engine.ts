@@ -9,6 +9,7 @@ const limits = { memoryBytes: 64 * 1024 ** 2, cpus: 1, pids: 32, diskBytes: 256 
 const leastFreeBytes = 10 * 1024 ** 3;
 const image = 'millwright/sandbox';
 const commandMs = 20_000;
+const lifeMs = 5 * 60_000;
 
 export async function checkEngine(engine: SandboxEngine): Promise<Finding> {
   const { available, reason, version } = await engine.status();
@@ -21,7 +22,9 @@ export async function checkEngine(engine: SandboxEngine): Promise<Finding> {
 }
 
 /** Starts a container as a run would, and tries to get past each wall from the inside. */
-export async function checkWalls(engine: SandboxEngine, deadlineMs: number): Promise<Finding[]> {
+export async function checkWalls(engine: SandboxEngine, nowMs: number): Promise<Finding[]> {
+  // What an examination that was cut short has left.
+  await engine.reap({ expiredAtMs: nowMs });
   const prepared = await engine.prepare({
     repository: 'local/millwright/doctor',
     commit: '0'.repeat(40),
@@ -40,7 +43,7 @@ export async function checkWalls(engine: SandboxEngine, deadlineMs: number): Pro
     limits,
     network: { hosts: [], addresses: [] },
     secrets: {},
-    deadlineMs,
+    deadlineMs: nowMs + lifeMs,
   });
   const findings = [ok('sandbox image', `${image} starts`)];
   for (const trial of trials) findings.push(await judge(trial, sandbox));

@@ -7,7 +7,8 @@ const mostSkewMs = 30_000;
 const webhookPath = '/api/github/webhooks';
 
 export function judgeClock(aheadMs: number | null): Finding {
-  if (aheadMs === null) return warning('clock', 'the host tells no time', 'Compare this machine’s clock by hand.');
+  if (aheadMs === null)
+    return warning('clock', 'GitHub answers, but tells no time', 'Compare this machine’s clock by hand.');
   const found = `${Math.abs(Math.round(aheadMs / 1000))} s ${aheadMs < 0 ? 'behind' : 'ahead of'} GitHub’s`;
   if (Math.abs(aheadMs) <= mostSkewMs) return ok('clock', found);
   return failed('clock', found, 'Set this machine’s clock (NTP): GitHub refuses signatures of another time.');

@@ -1,3 +1,4 @@
+import { MillwrightError } from '../errors.ts';
 import { createClient, type GitHubConnection, orNull } from './octokit-client.ts';
 
 /** What GitHub says of the app itself, for `doctor`. */
@@ -55,14 +56,27 @@ export async function readAppFacts(connection: GitHubConnection): Promise<AppFac
   };
 }
 
-/** How far this machine's clock is ahead of GitHub's, in milliseconds, to the second; null where the host tells no time. */
+/**
+ * How far this machine's clock is ahead of GitHub's, in milliseconds, to the second; null where the host tells no time.
+ * Errors: `outside.github` when nobody answers there.
+ */
 export async function clockAheadMs(apiUrl: string): Promise<number | null> {
   const askedAtMs = Date.now();
-  const response = await fetch(apiUrl, { signal: AbortSignal.timeout(clockTimeoutMs), redirect: 'manual' });
+  const response = await reach(apiUrl);
   const answeredAtMs = Date.now();
   await response.body?.cancel();
   const theirsMs = Date.parse(response.headers.get('date') ?? '');
   return Number.isNaN(theirsMs) ? null : Math.round((askedAtMs + answeredAtMs) / 2 - theirsMs);
+}
+
+async function reach(url: string): Promise<Response> {
+  try {
+    return await fetch(url, { signal: AbortSignal.timeout(clockTimeoutMs), redirect: 'manual' });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const message = `${url} does not answer: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw new MillwrightError('outside.github', { message, cause: error });
+  }
 }
 
 function definedOf(permissions: object | undefined): Record<string, string> {
