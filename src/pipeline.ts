@@ -9,7 +9,7 @@ import { readLayers } from './policy-source.ts';
 import { recordEnd } from './record.ts';
 import type { AttemptEnd, StageName } from './run.ts';
 import { runNumbers } from './run-numbers.ts';
-import { Briefing, selectContext } from './stages/context.ts';
+import { Briefing, briefingBudgetTokens, briefingWait, selectContext } from './stages/context.ts';
 import { readDecisions } from './stages/decisions.ts';
 import { IntakeResult, intake } from './stages/intake.ts';
 import { LearnResult } from './stages/learn.ts';
@@ -42,11 +42,15 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
         repository: attempt.repository,
         base: attempt.base.commit,
         contract: attempt.contract,
+        walls: attempt.walls,
         decisions: await readDecisions(attempt),
+        budgetTokens: briefingBudgetTokens([attempt.model('plan').name, attempt.model('build').name]),
       },
       doors,
     ),
   );
+  const missing = briefingWait(briefing, lease.run);
+  if (missing) return { state: 'waiting', outcome: missing };
 
   await enter('plan');
   const planned = await steps.step('plan', PlanResult, () => plan(attempt, briefing));
