@@ -38,13 +38,12 @@ export async function examine(
   const { settings, problems } = given;
   const hide = hiding(settings);
   const all: Finding[] = [];
-  const note = (findings: readonly Finding[]): boolean => {
+  const note = (findings: readonly Finding[]): void => {
     for (const finding of findings) {
       const safe = { ...finding, found: hide(finding.found) };
       all.push(safe);
       tell(safe);
     }
-    return findings.every(({ state }) => state !== 'failed');
   };
   note([checkNode(parts.nodeVersion)]);
   note(settingsFindings(problems));
@@ -87,29 +86,30 @@ async function examineEngine(settings: Settings, parts: Parts): Promise<Finding[
 async function examineGitHub(
   settings: Settings,
   parts: Parts,
-  note: (findings: readonly Finding[]) => boolean,
+  note: (findings: readonly Finding[]) => void,
 ): Promise<void> {
   const reachFix = `Let this machine reach ${settings.apiUrl} (GHE_HOST, GHE_PROTOCOL, proxy, certificates).`;
-  const reached = note(
-    await guarded('github', reachFix, withinMs, async () => [judgeClock(await clockAheadMs(settings.apiUrl))]),
-  );
+  const reached = await guarded('github', reachFix, withinMs, async () => [
+    judgeClock(await clockAheadMs(settings.apiUrl)),
+  ]);
+  note(reached);
   const { app } = settings;
-  if (app === null || !reached) {
+  if (app === null || reached.some(({ name }) => name === 'github')) {
     const why = app === null ? 'needs APP_ID, PRIVATE_KEY and WEBHOOK_SECRET' : 'needs GitHub to be reached';
     note(['github key', 'webhook', 'repository policies'].map((name) => skipped(name, why)));
     return;
   }
   const connection = parts.connection(settings, app);
   const keyFix = 'Check that APP_ID and PRIVATE_KEY are of one app, and that the key was not deleted.';
-  const known = note(
-    await guarded('github key', keyFix, withinMs, async () => {
-      const facts = await readAppFacts(connection);
-      const page = `${settings.githubUrl}/apps/${facts.slug}`;
-      const publicUrl = settings.environment.MILLWRIGHT_URL ?? null;
-      return [...judgeRegistration(facts, readManifest(), page), ...judgeWebhook(facts, publicUrl, page)];
-    }),
-  );
-  if (!known) return void note([skipped('repository policies', 'needs the app to be in order')]);
+  const registration = await guarded('github key', keyFix, withinMs, async () => {
+    const facts = await readAppFacts(connection);
+    const page = `${settings.githubUrl}/apps/${facts.slug}`;
+    const publicUrl = settings.environment.MILLWRIGHT_URL ?? null;
+    return [...judgeRegistration(facts, readManifest(), page), ...judgeWebhook(facts, publicUrl, page)];
+  });
+  note(registration);
+  if (!registration.some(({ name, state }) => name === 'github key' && state === 'ok'))
+    return void note(['webhook', 'repository policies'].map((name) => skipped(name, 'needs the key to be taken')));
   const policyFix = 'Look at the installations of the app.';
   note(
     await guarded('repository policies', policyFix, withinMs, () => checkRepositoryPolicies(parts.github(connection))),

@@ -153,8 +153,8 @@ const appRoutes: Route[] = [
   }),
   route('GET', '/orgs/:org/installation', 'app', (call) => installationFor(call, call.params.org ?? '')),
   route('GET', '/users/:login/installation', 'app', (call) => installationFor(call, call.params.login ?? '')),
-  route('GET', '/app/hook/config', 'app', () =>
-    ok({ content_type: 'json', insecure_ssl: '0', secret: '********', url: '' }),
+  route('GET', '/app/hook/config', 'app', ({ world }) =>
+    ok({ content_type: 'json', insecure_ssl: '0', secret: '********', url: world.webhooks.url() ?? '' }),
   ),
   route('GET', '/app/hook/deliveries', 'app', deliveries),
   route('GET', '/app/hook/deliveries/:id', 'app', (call) => {

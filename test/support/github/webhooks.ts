@@ -24,6 +24,7 @@ export interface Delivery {
 
 export interface Webhooks {
   setUrl: (url: string | null) => void;
+  url: () => string | null;
   /** While true every delivery is lost, and recorded as a failed one. */
   drop: (on: boolean) => void;
   /** Queues an event; resolves when the receiver has answered or the delivery has failed. */
@@ -116,6 +117,7 @@ export function createWebhooks(state: State): Webhooks {
   };
 
   return {
+    url: () => url,
     setUrl: (next) => {
       url = next;
     },
