@@ -35,7 +35,9 @@ export async function startApp(
     host: options.host,
     // Probot takes port 0 for "none given"; tests and `PORT=0` mean any free one.
     port: options.port === 0 ? await freePort(options.host) : options.port,
-    log: quietRequests(options.log),
+    // Probot logs every request with all its headers, and what it refuses with the whole payload of a stranger, and takes
+    // no option for it: what matters is told below.
+    log: options.log.child({}, { level: 'fatal' }),
     enablePing: false,
     enableStaticFiles: false,
     Probot: Probot.defaults({
@@ -43,7 +45,6 @@ export async function startApp(
       privateKey: options.privateKey,
       secret: options.webhookSecret,
       baseUrl: options.apiUrl,
-      log: options.log,
     }),
   });
   await server.load((probot, { addHandler }) => {
@@ -51,10 +52,16 @@ export async function startApp(
       const kind = await inTime(receiveDelivery(db, { id, event: name, payload: JSON.stringify(payload) }));
       options.log.info({ delivery: id, event: name, kind }, 'delivery received');
     });
-    probot.onError((error) =>
-      options.log.error({ err: asMillwrightError(error.errors[0] ?? error) }, 'delivery refused'),
-    );
-    for (const handler of handlers) addHandler(handler);
+    probot.onError((error) => {
+      const [first] = error.errors;
+      if (first !== undefined && 'status' in first && first.status === 400)
+        options.log.warn({ delivery: error.event.id }, 'a delivery without a valid signature was refused');
+      else {
+        const { code, message } = asMillwrightError(first ?? error);
+        options.log.error({ delivery: error.event.id, code, reason: message }, 'a delivery could not be stored');
+      }
+    });
+    for (const handler of handlers) addHandler(answering(handler, options.log));
   });
   await server.start();
   options.log.info({ port: server.port }, `Listening on http://${server.host}:${server.port}`);
@@ -79,10 +86,18 @@ async function inTime<T>(writing: Promise<T>): Promise<T> {
   return Promise.race([writing, late]).finally(() => clearTimeout(timer));
 }
 
-/** Probot logs each request at `info` with all its headers, and takes no option for it: only its warnings are kept. */
-function quietRequests(log: Logger): Logger {
-  const isQuiet = log.isLevelEnabled('info');
-  return isQuiet ? log.child({}, { level: 'warn' }) : log;
+/** A handler that fails answers 500, and the log tells why. */
+function answering(handler: HttpHandler, log: Logger): HttpHandler {
+  return async (request, response) => {
+    try {
+      return await handler(request, response);
+    } catch (error) {
+      log.error({ err: asMillwrightError(error), method: request.method }, 'a request could not be answered');
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+      return true;
+    }
+  };
 }
 
 async function freePort(host: string): Promise<number> {

@@ -13,13 +13,13 @@ export interface CommandLine {
 
 /**
  * Commands of a comment or review body: first words of lines in ordinary paragraphs.
- * What stands in code, quotes, lists, HTML or after an edit is no command. For `/retry`, the lines that follow belong to its guidance.
+ * What stands in code, quotes, lists, tables, HTML or after an edit is no command. For `/retry`, the lines that follow belong to its guidance.
  */
 export function readCommands(body: string): CommandLine[] {
   const commands: CommandLine[] = [];
   let guided: CommandLine | null = null;
   for (const block of fromMarkdown(body.slice(0, maxBodyChars)).children) {
-    const lines = block.type === 'paragraph' ? plainLines(body, block) : null;
+    const lines = block.type === 'paragraph' && !isTable(sourceOf(body, block)) ? plainLines(body, block) : null;
     if (lines === null) {
       if (guided) guided.rest += `\n${sourceOf(body, block)}`;
       continue;
@@ -36,6 +36,9 @@ export function readCommands(body: string): CommandLine[] {
 }
 
 const maxBodyChars = 65_536;
+
+/** GitHub shows a paragraph whose second line is of dashes and bars as a table. */
+const isTable = (text: string) => /^[^\n]*\n(?=[^\n]*\|)[ \t|:-]*-[ \t|:-]*(\n|$)/.test(text);
 
 function commandOf(line: string): CommandLine | null {
   const match = /^\/([a-z]+)(?=\s|$)(.*)$/.exec(line.trimEnd());

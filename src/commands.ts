@@ -131,7 +131,11 @@ async function apply(line: CommandLine, context: Context): Promise<Result> {
     return { kind: 'refused', reply: { kind: 'refused', command: `/${line.name}`, needs } };
   }
   const run = await runOf(context.source, context.doors);
-  return run ? verbs[line.name](line, run, context) : withoutRun(line, context);
+  if (run === null) return withoutRun(line, context);
+  const isQuestion = line.name === 'status' || line.name === 'help';
+  if (!isQuestion && context.source.writtenAtMs < run.request.labelledAtMs)
+    return refuse(line.name, 'It was written before the label was put on.');
+  return verbs[line.name](line, run, context);
 }
 
 /** On an issue or pull request that nothing was started for. */

@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { readCommands, readRetry, readWaive } from '../src/command-text.ts';
+
+const names = (body: string) => readCommands(body).map(({ name }) => name);
+
+test.each([
+  ['/stop', ['stop']],
+  ['/stop wrong issue', ['stop']],
+  ['Thanks.\n/stop', ['stop']],
+  ['Thanks.\r\n\r\n/stop\r\n', ['stop']],
+  ['  /stop', ['stop']],
+  ['/allow src/**\n/retry', ['allow', 'retry']],
+  ['- nothing\n\n/help', ['help']],
+])('%j holds the commands %j', (body, expected) => {
+  expect(names(body)).toEqual(expected);
+});
+
+test.each([
+  'please /stop',
+  '`/stop`',
+  '`code\n/stop\n`',
+  '```\n/stop\n```',
+  '~~~\n/stop',
+  '    /stop',
+  '> /stop',
+  '> quoted\n/stop',
+  '- /stop',
+  '1. /stop',
+  '<details>\n/stop\n</details>',
+  '<!--\n/stop\n-->',
+  '<!-- \n\n/stop\n\n-->',
+  '# /stop',
+  '/stop\n===',
+  '| a |\n|---|\n/stop',
+  '/STOP',
+  '/stops',
+  '//stop',
+  '/ stop',
+  '/stop-it',
+  '\u200b/stop',
+  '[x\n/stop](y)',
+  '',
+])('%j holds no command', (body) => {
+  expect(names(body)).toEqual([]);
+});
+
+test('the guidance of /retry goes on to the end of the comment or the next command, code and lists included', () => {
+  const [retry, allow] = readCommands(
+    '/retry use six\nand not seven\n\n- a list\n\n```js\n/stop\n```\n\n/allow docs/**',
+  );
+
+  expect(retry).toEqual({ name: 'retry', rest: 'use six\nand not seven\n- a list\n```js\n/stop\n```' });
+  expect(allow).toEqual({ name: 'allow', rest: 'docs/**' });
+});
+
+test.each([
+  ['', { from: null, guidance: null, unknownStage: null }],
+  ['use six', { from: null, guidance: 'use six', unknownStage: null }],
+  ['from verify', { from: 'verify', guidance: null, unknownStage: null }],
+  ['from Plan: use six', { from: 'plan', guidance: 'use six', unknownStage: null }],
+  ['from bulid', { from: null, guidance: null, unknownStage: 'bulid' }],
+  ['from now on use tabs', { from: null, guidance: 'from now on use tabs', unknownStage: null }],
+])('/retry %j is read as %j', (rest, expected) => {
+  expect(readRetry(rest)).toEqual(expected);
+});
+
+test('/waive wants a name and a reason', () => {
+  expect(readWaive('Lint the rule goes')).toEqual({ name: 'lint', reason: 'the rule goes' });
+  expect(readWaive('lint')).toBeNull();
+});
+
+test('no text throws or takes long, and each command found is one of the names', () => {
+  const line = fc.oneof(
+    fc.string(),
+    fc.constantFrom('/stop', '/retry x', '```', '> ', '    ', '<!--', '-->', '- ', '`'),
+  );
+
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 30 }), (lines) => {
+      const startedAtMs = performance.now();
+      readCommands(lines.join('\n'));
+      expect(performance.now() - startedAtMs).toBeLessThan(500);
+    }),
+    { numRuns: 200 },
+  );
+});

@@ -1,0 +1,199 @@
+import { afterEach, expect, test } from 'vitest';
+import { reconcile } from '../src/reconcile.ts';
+import { type GateOptions, type GateSite, gateContract, openSite, repo, writes } from './support/gate-site.ts';
+import { scripted } from './support/scripted.ts';
+import { until } from './support/until.ts';
+
+let site: GateSite;
+afterEach(() => site[Symbol.asyncDispose]());
+const open = async (options: GateOptions = {}) => {
+  site = await openSite(options);
+  return site;
+};
+/** A pass, until what it found has been applied. */
+const pass = async () => {
+  await reconcile(site.factory.doors);
+  await site.quiet();
+};
+
+test('the whole life of an issue goes on without a single webhook', async () => {
+  const { github, reaches, pulls, labels, status, later, reactions } = await open({
+    script: scripted([...writes(), ...writes('6\n'), ...writes('7\n')]),
+  });
+  // Nothing comes again either: what fails here is found by looking only.
+  github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
+  github.dropWebhooks(true);
+  const number = await site.labelled();
+
+  await pass();
+  await reaches(number, 'agent:review');
+  const [pull = 0] = pulls();
+  later();
+  const comment = await github.comment(repo, number, '/retry six', 'rita');
+  await pass();
+  await until(async () => (await github.fileAt(repo, `millwright/issue-${number}`, 'src/sum.txt')) === '6\n', 30_000);
+  await reaches(number, 'agent:review');
+  expect(reactions(comment.id)).toEqual(['eyes', '+1']);
+  later();
+  await github.review(repo, pull, { event: 'REQUEST_CHANGES', body: '/retry seven' }, 'rita');
+  await pass();
+  await until(async () => (await github.fileAt(repo, `millwright/issue-${number}`, 'src/sum.txt')) === '7\n', 30_000);
+  await reaches(number, 'agent:review');
+  await pass();
+  later();
+  await github.mergePull(repo, pull, 'maya');
+  await pass();
+
+  await until(() => labels(number).length === 0 && status(number).includes('Merged'));
+  expect(github.unhandled()).toEqual([]);
+});
+
+test.each(['unlabel', 'close'] as const)(
+  'a run whose issue was left unheard (%s) is stopped by who did it',
+  async (how) => {
+    const { github, labelled, reaches, model, status } = await open({ script: scripted([{ hang: true }]) });
+    const number = await labelled();
+    await until(() => model.requests().length >= 2);
+    github.dropWebhooks(true);
+    github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
+
+    if (how === 'unlabel') await github.unlabel(repo, number, 'agent-ready', 'rita');
+    else await github.closeIssue(repo, number, 'rita');
+    await pass();
+
+    await reaches(number, 'agent:stopped', 15_000);
+    expect(status(number)).toContain('stopped by `rita`');
+  },
+);
+
+test('a run that /retry took up after the label went goes on although there is no label', async () => {
+  const { github, labelled, reaches, later } = await open({ script: scripted([{ hang: true }, ...writes()]) });
+  const number = await labelled();
+  await until(() => site.model.requests().length >= 2);
+  await github.unlabel(repo, number, 'agent-ready', 'maya');
+  await reaches(number, 'agent:stopped');
+  later();
+
+  await github.comment(repo, number, '/retry after all', 'rita');
+  await pass();
+
+  await reaches(number, 'agent:review');
+});
+
+test('an edit after the label that nobody told of starts nothing, and asks once for the label again', async () => {
+  const { github, said, model, labels, reaches, later } = await open();
+  github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
+  github.dropWebhooks(true);
+  const number = await site.labelled();
+  later();
+  await github.editIssue(repo, number, { body: gateContract.replace('says 5', 'says 6') }, 'maya');
+
+  await pass();
+  await pass();
+  expect(labels(number)).toEqual([]);
+  expect(model.requests()).toEqual([]);
+  expect(said(number)).toHaveLength(1);
+  expect(said(number)[0]).toContain('Nothing was started');
+
+  later();
+  await github.unlabel(repo, number, 'agent-ready', 'maya');
+  later();
+  await github.label(repo, number, 'agent-ready', 'maya');
+  await pass();
+  await reaches(number, 'agent:review');
+  expect(site.status(number)).toContain('says 6');
+});
+
+test('an edit of a text that is being worked is found as well', async () => {
+  const { github, labelled, reaches, said, later } = await open();
+  const number = await labelled();
+  await reaches(number, 'agent:review');
+  later();
+  github.dropWebhooks(true);
+  github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
+  await github.editIssue(repo, number, { body: gateContract.replace('says 5', 'says 6') }, 'maya');
+
+  await pass();
+  await pass();
+
+  expect(said(number).filter((body) => body.includes('The issue was edited'))).toHaveLength(1);
+});
+
+test('what both a pass and a delivery tell of happens once', async () => {
+  const { github, reaches, pulls, said, status } = await open({ script: scripted([...writes(), ...writes('6\n')]) });
+  github.dropWebhooks(true);
+  const number = await site.labelled();
+  github.dropWebhooks(false);
+
+  // This pass finds the label and asks for the lost deliveries, which come now.
+  await pass();
+  await reaches(number, 'agent:review');
+  await pass();
+  github.advanceClock(5_000);
+  github.dropWebhooks(true);
+  await github.comment(repo, number, '/retry six', 'rita');
+  github.dropWebhooks(false);
+  await Promise.all([pass(), pass()]);
+  await until(() => /In review.*attempt 2/s.test(status(number)), 30_000);
+  await pass();
+
+  expect(status(number)).toContain('attempt 2');
+  expect(pulls()).toHaveLength(1);
+  expect(said(number)).toHaveLength(1);
+});
+
+test('an edited comment found by a pass is no command, nor is one from before the label', async () => {
+  const { github, reaches, quiet, reactions } = await open({ script: scripted(writes()) });
+  github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
+  const number = await site.open();
+  github.dropWebhooks(true);
+  const before = await github.comment(repo, number, '/stop', 'maya');
+  github.dropWebhooks(false);
+  site.later();
+  await github.label(repo, number, 'agent-ready', 'maya');
+  await reaches(number, 'agent:review');
+  github.dropWebhooks(true);
+  const edited = await github.comment(repo, number, 'nothing', 'maya');
+  site.later();
+  await github.editComment(repo, edited.id, '/stop', 'maya');
+
+  await pass();
+  await quiet();
+
+  expect(site.labels(number)).toEqual(['agent:review']);
+  expect(reactions(edited.id)).toEqual([]);
+  expect(reactions(before.id)).not.toContain('+1');
+});
+
+test('a pass over repositories where nothing happens is two calls for each, and one that fails keeps none from the others', async () => {
+  const { github, reaches } = await open();
+  await github.createRepository('acme/other', {});
+  await github.createRepository('acme/broken', {});
+  github.advanceClock(-20_000);
+  const number = await site.labelled();
+  await reaches(number, 'agent:review');
+  github.advanceClock(20_000);
+  await pass();
+  await pass();
+  github.clearRequests();
+  const fault = github.fault({ path: /^\/repos\/acme\/broken\/issues/, status: 500, times: 1_000 });
+
+  await pass();
+
+  const paths = github.requests().map(({ path }) => path);
+  expect(fault.hits()).toBeGreaterThan(0);
+  expect(paths.filter((path) => path.startsWith('/repos/acme/other'))).toHaveLength(2);
+  expect(paths.filter((path) => path.startsWith('/repos/acme/small')).length).toBeLessThanOrEqual(6);
+});
+
+test('a delivery that keeps failing is asked for again, and not for ever', async () => {
+  const { github } = await open();
+  github.dropWebhooks(true);
+  await site.open();
+
+  for (let times = 0; times < 8; times++) await pass();
+
+  const failed = github.deliveries().filter((delivery) => delivery.event === 'issues');
+  expect(failed.length).toBeGreaterThan(3);
+  expect(failed.length).toBeLessThanOrEqual(6);
+});
