@@ -113,6 +113,20 @@ it('registers without a public address too: the webhook is off, and gets a secre
   expect(readFileSync(join(folder, '.env'), 'utf8')).toMatch(/^WEBHOOK_SECRET="[0-9a-f]{48}"$/m);
 });
 
+it('names a port that is taken, and ends at once on Ctrl-C', async () => {
+  const { port } = host.address() as AddressInfo;
+  const taken = await cli(['init'], { cwd: folder, env: { HOST: '127.0.0.1', PORT: String(port) } });
+  const env = { HOST: '127.0.0.1', PORT: String(await freePort()) };
+  const running = startCli(['init'], { cwd: folder, env });
+  await until(() => running.out().includes('Ctrl-C'));
+  running.child.kill('SIGINT');
+  const { code } = await running.ended;
+
+  expect(taken.code).toBe(2);
+  expect(taken.err).toMatch(new RegExp(`Port ${port} is in use: set PORT`));
+  expect(code).toBe(130);
+});
+
 it.each([
   [{ APP_ID: '7' }, [], /registered already.*take APP_ID/],
   [{}, ['--url', 'mill.example.org'], /--url: .*https:\/\//],

@@ -17,6 +17,8 @@ export interface InitOptions {
 const kept = ['APP_ID', 'PRIVATE_KEY', 'WEBHOOK_SECRET', 'GITHUB_CLIENT_ID', 'GITHUB_CLIENT_SECRET'];
 /** The browser still has to get the answer that leads it back to GitHub. */
 const lastAnswerMs = 1_500;
+/** As a shell counts an end by Ctrl-C. */
+const interruptedCode = 130;
 
 /** Serves Probot's set-up page until GitHub has answered with the keys, or the process is interrupted. */
 export async function init(options: InitOptions): Promise<number> {
@@ -35,7 +37,9 @@ export async function init(options: InitOptions): Promise<number> {
     host: environment.GHE_HOST,
   });
   const back = process.cwd();
-  const registered = Promise.withResolvers<void>();
+  const registered = Promise.withResolvers<'registered' | 'interrupted'>();
+  const interrupt = () => registered.resolve('interrupted');
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     // Probot reads app.yml, package.json and .env of the working folder.
     process.chdir(folder);
@@ -46,7 +50,7 @@ export async function init(options: InitOptions): Promise<number> {
         const wanted = wantedOf(values);
         if (wanted.APP_ID === undefined) return values;
         writeEnv(envFile, { ...wanted, ...(publicUrl === null ? {} : { MILLWRIGHT_URL: publicUrl }) });
-        registered.resolve();
+        registered.resolve('registered');
         return values;
       },
     });
@@ -57,10 +61,15 @@ export async function init(options: InitOptions): Promise<number> {
         'No public address is given (--url): the app will have no webhooks, and look for work every few minutes.',
       );
     terminal.out('Ctrl-C ends this.');
-    await registered.promise;
-    await new Promise((done) => setTimeout(done, lastAnswerMs));
+    const end = await registered.promise;
+    if (end === 'registered') await new Promise((done) => setTimeout(done, lastAnswerMs));
     await server.stop();
+    if (end === 'interrupted') return interruptedCode;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new CallError(`Port ${environment.PORT} is in use: set PORT to another one.`);
   } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     process.chdir(back);
     rmSync(folder, { recursive: true, force: true });
   }
