@@ -1,9 +1,12 @@
 import type { Captured } from './sandbox.ts';
 
+const empty = Buffer.alloc(0);
+
 /** Keeps the first and the last `keepBytes` of a stream of any length. */
 export class OutputCapture {
-  readonly #head: Buffer;
-  readonly #tail: Buffer;
+  // Taken when first needed: most commands say little.
+  #head = empty;
+  #tail = empty;
   readonly #keepBytes: number;
   #total = 0;
   /** Bytes ever written to the tail; its write position is this modulo the size. */
@@ -11,8 +14,6 @@ export class OutputCapture {
 
   constructor(keepBytes: number) {
     this.#keepBytes = keepBytes;
-    this.#head = Buffer.allocUnsafe(keepBytes);
-    this.#tail = Buffer.allocUnsafe(keepBytes);
   }
 
   get totalBytes(): number {
@@ -20,6 +21,7 @@ export class OutputCapture {
   }
 
   write(bytes: Buffer): void {
+    if (this.#head.length < this.#keepBytes) this.#head = Buffer.allocUnsafe(this.#keepBytes);
     const toHead = Math.min(Math.max(this.#keepBytes - this.#total, 0), bytes.length);
     if (toHead > 0) bytes.copy(this.#head, this.#total, 0, toHead);
     this.#total += bytes.length;
@@ -27,6 +29,7 @@ export class OutputCapture {
   }
 
   #writeTail(bytes: Buffer): void {
+    if (this.#tail.length < this.#keepBytes) this.#tail = Buffer.allocUnsafe(this.#keepBytes);
     const kept = bytes.length > this.#keepBytes ? bytes.subarray(bytes.length - this.#keepBytes) : bytes;
     this.#tailTotal += bytes.length - kept.length;
     const at = this.#keepBytes === 0 ? 0 : this.#tailTotal % this.#keepBytes;

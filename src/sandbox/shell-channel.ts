@@ -30,6 +30,8 @@ export class ShellChannel {
   #closed = false;
   #foreign = false;
   #pid = 0;
+  /** Process ids of the other shells of ours in the same container. */
+  siblings: () => readonly number[] = () => [];
   /** Called once when the stream ends. */
   onClose: () => void = () => {};
 
@@ -101,7 +103,7 @@ export class ShellChannel {
       this.#started = () => decide(true);
       ended.then(() => decide(false));
     });
-    this.#stream.write(framed(nonce, body));
+    this.#stream.write(framed(nonce, body, this.siblings()));
     return { started, ended };
   }
 

@@ -126,11 +126,16 @@ export class ShellPool {
     this.#starting.add(start);
     try {
       const shell = await start;
+      shell.siblings = () => this.#ownPids();
       if (this.#closed) shell.close();
       return shell;
     } finally {
       this.#starting.delete(start);
     }
+  }
+
+  #ownPids(): number[] {
+    return [...this.#idle, ...(this.#aside ? [this.#aside] : [])].filter(({ closed }) => !closed).map(({ pid }) => pid);
   }
 
   /** Starts in the background what is missing. A failure is no news here: the next `take` starts one itself and reports. */

@@ -39,11 +39,11 @@ export const prologue = [
   // Kills by the memory limit so far, from the kernel (cgroup 2, then 1); "-" where the image hides it.
   'mw_oom() { mw_o=-; for mw_f in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do if [ -r "$mw_f" ]; then while read -r mw_k mw_v; do if [ "$mw_k" = oom_kill ]; then mw_o=$mw_v; fi; done <"$mw_f"; return; fi; done; }',
   // Whether any other process still holds this shell's output (at whatever descriptor) or is of its process group, so that
-  // a later call's end would take it along. Group members are younger than the shell.
+  // a later call's end would take it along. Group members are younger than the shell. `$mw_own` names our other shells.
   `mw_held() {
     mw_b=1
     for mw_p in /proc/[0-9]*; do
-      if [ "$mw_p" = "/proc/$$" ]; then continue; fi
+      case "$mw_own $$ " in *" \${mw_p#/proc/} "*) continue ;; esac
       for mw_f in "$mw_p"/fd/*; do
         if [ "$mw_f" -ef "/proc/$$/fd/1" ] || [ "$mw_f" -ef "/proc/$$/fd/2" ]; then return; fi
       done
@@ -68,10 +68,14 @@ export function commandScript(call: ShellCall): string {
   return `( ${exports(call.env)} cd -- ${quote(call.cwd)} || exit 127; ${run} ) </dev/null`;
 }
 
-/** A script framed by start and end markers on both streams. One compound command, so the shell has read all of it before it runs any. */
-export function framed(nonce: string, body: string): string {
+/**
+ * A script framed by start and end markers on both streams. One compound command, so the shell has read all of it before it runs any.
+ * `own`: process ids of our other shells, which hold nothing of this one.
+ */
+export function framed(nonce: string, body: string, own: readonly number[]): string {
   return [
     '{',
+    `mw_own=' ${own.join(' ')}'`,
     `printf '${nonce} go\\n'; printf '${nonce} go\\n' >&2`,
     body,
     'mw_r=$?; mw_held; mw_oom',

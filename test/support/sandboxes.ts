@@ -54,7 +54,7 @@ export function testEngine(options: Partial<DockerEngineOptions> = {}): TestEngi
   const prepareOn = (files: TestFiles, request: Partial<PrepareRequest> = {}) =>
     engine.prepare({
       repository: 'test.example/acme/shop',
-      commit: JSON.stringify(files),
+      commit: request.commit ?? JSON.stringify(files),
       image: productImage,
       setup: null,
       files: () => tarOf(files),
