@@ -22,7 +22,7 @@ export class Progress {
   readonly #spent = { turns: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 as number | null };
   #stage = 'queued';
   #doing = '';
-  #lineShown = false;
+  #lineShown = '';
 
   constructor(terminal: Terminal, startedAtMs: number) {
     this.#terminal = terminal;
@@ -96,13 +96,16 @@ export class Progress {
   refresh(): void {
     const { columns } = this.#terminal;
     if (columns === null) return;
-    const text = line(`⏳ ${this.#stage}: ${this.#doing} · ${this.#numbers()}`, columns - 2);
+    const doing = [this.#stage, this.#doing, this.#numbers()].filter((part) => part !== '');
+    // The mark takes two columns, and a full line would wrap.
+    const text = line(`⏳ ${doing.join(' · ')}`, Math.max(20, columns - 3));
+    if (text === this.#lineShown) return;
     process.stderr.write(`\r\u001b[K${text}`);
-    this.#lineShown = true;
+    this.#lineShown = text;
   }
 
   #clear(): void {
-    if (this.#lineShown) process.stderr.write('\r\u001b[K');
-    this.#lineShown = false;
+    if (this.#lineShown !== '') process.stderr.write('\r\u001b[K');
+    this.#lineShown = '';
   }
 }

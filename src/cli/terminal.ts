@@ -13,7 +13,7 @@ export interface Terminal {
 export const processTerminal: Terminal = {
   out: (text) => void process.stdout.write(`${text}\n`),
   err: (text) => void process.stderr.write(`${text}\n`),
-  columns: process.stderr.isTTY ? (process.stderr.columns ?? 80) : null,
+  columns: process.stderr.isTTY ? process.stderr.columns || 80 : null,
 };
 
 /** What a person told the command to do cannot be done; the message says what to do instead. */
