@@ -6,14 +6,19 @@
 ARG BASE=debian:bookworm-slim
 FROM ${BASE}
 
-ARG DEBIAN_MIRROR=http://deb.debian.org/debian
-ARG DEBIAN_SECURITY_MIRROR=http://deb.debian.org/debian-security
+# Mirrors of the building machine; without them, those of the base image stay.
+ARG DEBIAN_MIRROR=
+ARG DEBIAN_SECURITY_MIRROR=
 
 RUN set -eu; . /etc/os-release; \
-    rm -f /etc/apt/sources.list.d/debian.sources; \
-    printf 'deb %s %s main\ndeb %s %s-updates main\ndeb %s %s-security main\n' \
-      "$DEBIAN_MIRROR" "$VERSION_CODENAME" "$DEBIAN_MIRROR" "$VERSION_CODENAME" \
-      "$DEBIAN_SECURITY_MIRROR" "$VERSION_CODENAME" > /etc/apt/sources.list; \
+    if [ -n "$DEBIAN_MIRROR" ]; then \
+      rm -f /etc/apt/sources.list.d/debian.sources; \
+      printf 'deb %s %s main\ndeb %s %s-updates main\n' \
+        "$DEBIAN_MIRROR" "$VERSION_CODENAME" "$DEBIAN_MIRROR" "$VERSION_CODENAME" > /etc/apt/sources.list; \
+    fi; \
+    if [ -n "$DEBIAN_MIRROR" ] && [ -n "$DEBIAN_SECURITY_MIRROR" ]; then \
+      printf 'deb %s %s-security main\n' "$DEBIAN_SECURITY_MIRROR" "$VERSION_CODENAME" >> /etc/apt/sources.list; \
+    fi; \
     printf 'path-exclude /usr/share/%s/*\n' doc man info locale > /etc/dpkg/dpkg.cfg.d/without-manuals; \
     export DEBIAN_FRONTEND=noninteractive; \
     apt-get update -qq; \

@@ -35,9 +35,8 @@ debootstrap_base_image() {
   fi
   say "no image registry answers: making $BASE_IMAGE with debootstrap (once, about a minute)"
   mirror=$(debian_mirror debian)
-  mirror=${mirror:-http://deb.debian.org/debian}
   root=$(mktemp -d /var/tmp/millwright-base.XXXXXX)
-  debootstrap --variant=minbase bookworm "$root" "$mirror" >"$LOG/debootstrap.log" 2>&1 || {
+  debootstrap --variant=minbase bookworm "$root" ${mirror:+"$mirror"} >"$LOG/debootstrap.log" 2>&1 || {
     tail -n 20 "$LOG/debootstrap.log" >&2
     rm -rf --one-file-system "$root"
     fail "debootstrap failed (log: $LOG/debootstrap.log)"

@@ -36,6 +36,8 @@ const silentWorkerMs = 60_000;
 export async function startService(settings: Settings, opened: Doors, options: ServeOptions): Promise<Service> {
   const { environment } = settings;
   const doors = options.runs ? opened : { ...opened, host: { ...opened.host, workerConcurrency: 0 } };
+  // First what can fail for good, such as a port in use: nothing works in the background of a start that failed.
+  const app = options.web ? await startWeb(settings, doors, options) : null;
   const id = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`;
   const beat = () => heartbeatWorker(doors.db, { id, capacity: options.runs ? environment.WORKER_CONCURRENCY : 0 });
   await takeOverFromDead(doors);
@@ -46,21 +48,6 @@ export async function startService(settings: Settings, opened: Doors, options: S
     every(sweepMs, 'sweep', doors, () => sweep(doors, options.runs)),
     every(environment.RECONCILE_MINUTES * 60_000, 'reconcile', doors, () => reconcile(doors)),
   ];
-  let app: RunningApp | null = null;
-  if (options.web) {
-    if (settings.app === null) throw new SettingsError(['APP_ID, PRIVATE_KEY and WEBHOOK_SECRET are needed to serve.']);
-    const address = { host: environment.HOST, port: environment.PORT };
-    const health = healthHandler(doors, environment.METRICS_TOKEN ?? null, options.runs);
-    const credentials = {
-      appId: settings.app.id,
-      privateKey: settings.app.privateKey,
-      webhookSecret: settings.app.webhookSecret,
-    };
-    app = await startApp({ ...address, ...credentials, apiUrl: settings.apiUrl, log: doors.log }, doors.db, [
-      health,
-      metricsHandler(doors, environment.METRICS_TOKEN ?? null),
-    ]);
-  }
   return {
     app,
     async stop() {
@@ -69,6 +56,16 @@ export async function startService(settings: Settings, opened: Doors, options: S
       await doors.db.close();
     },
   };
+}
+
+async function startWeb(settings: Settings, doors: Doors, options: ServeOptions): Promise<RunningApp> {
+  const { environment, app } = settings;
+  if (app === null) throw new SettingsError(['APP_ID, PRIVATE_KEY and WEBHOOK_SECRET are needed to serve.']);
+  const token = environment.METRICS_TOKEN ?? null;
+  const credentials = { appId: app.id, privateKey: app.privateKey, webhookSecret: app.webhookSecret };
+  const address = { host: environment.HOST, port: environment.PORT };
+  const handlers = [healthHandler(doors, token, options.runs), metricsHandler(doors, token)];
+  return startApp({ ...address, ...credentials, apiUrl: settings.apiUrl, log: doors.log }, doors.db, handlers);
 }
 
 /** Workers of this machine whose process is gone left their leases behind: their runs need not wait for the leases to end. */

@@ -11,7 +11,7 @@ export const detectGo: Detector = async (files) => {
     slug: 'go',
     setup: {
       command: 'go mod download',
-      hosts: ['proxy.golang.org:443', 'sum.golang.org:443'],
+      hosts: [],
       inputs: files.has('go.work') ? ['go.work', '**/go.mod', '**/go.sum'] : ['go.mod', 'go.sum'].filter(files.has),
     },
     checks: firstOfEachKind([
@@ -35,7 +35,7 @@ export const detectRust: Detector = async (files) => {
     slug: 'rust',
     setup: {
       command: isLocked ? 'cargo fetch --locked' : 'cargo fetch',
-      hosts: ['index.crates.io:443', 'static.crates.io:443'],
+      hosts: [],
       inputs: ['**/Cargo.toml', ...(isLocked ? ['Cargo.lock'] : []), '**/src/lib.rs', '**/src/main.rs'],
       note: 'cargo reads no manifest whose library or program is missing, hence the two source files.',
     },
@@ -60,7 +60,7 @@ export const detectMaven: Detector = async (files) => {
     slug: 'maven',
     setup: {
       command: `${mvn} dependency:go-offline`,
-      hosts: ['repo.maven.apache.org:443'],
+      hosts: [],
       inputs: ['**/pom.xml', ...(files.has('mvnw') ? ['mvnw', '.mvn/**'] : [])],
     },
     checks: firstOfEachKind([
@@ -86,7 +86,7 @@ export const detectGradle: Detector = async (files) => {
     slug: 'gradle',
     setup: {
       command: `${gradle} testClasses`,
-      hosts: ['services.gradle.org:443', 'plugins.gradle.org:443', 'repo.maven.apache.org:443'],
+      hosts: [],
       inputs: ['**'],
       note: 'Gradle fetches what it compiles against only when it compiles: the set-up sees all files, and runs again when one changes.',
     },

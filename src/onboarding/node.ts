@@ -148,22 +148,20 @@ async function setupOf(files: RepositoryFiles, found: Manifest, manager: Package
   const note = `\`--ignore-scripts\`: the repository's own ${own.join(', ')} would run without its sources. It leaves out those of dependencies too.`;
   return {
     command: skips ? `${install} --ignore-scripts` : install,
-    hosts: await registries(files, manager),
+    hosts: await registries(files),
     inputs: [...inputs, ...more],
     ...(skips ? { note } : {}),
   };
 }
 
-/** The registries that the repository itself names, else the public one. */
-async function registries(files: RepositoryFiles, manager: PackageManager): Promise<string[]> {
+/** The registries that the repository itself names; which one is usual is for its people to say. */
+async function registries(files: RepositoryFiles): Promise<string[]> {
   const rc = `${await files.text('.npmrc')}\n${await files.text('.yarnrc.yml')}`;
   const addresses = [
     ...rc.matchAll(/^\s*(?:@[\w.-]+:)?(?:registry|npmRegistryServer)\s*[=:]\s*["']?(https?:\/\/[^\s"']+)/gm),
   ];
   const named = addresses.flatMap(([, address]) => hostOf(address ?? ''));
-  const usual =
-    manager === 'yarn' && !files.has('.yarnrc.yml') ? ['registry.yarnpkg.com:443'] : ['registry.npmjs.org:443'];
-  return named.length > 0 ? [...new Set(named)] : usual;
+  return [...new Set(named)];
 }
 
 function hostOf(address: string): string[] {

@@ -52,6 +52,9 @@ function setup({ setup }: Detected): string {
     ...(setup.note === undefined ? [] : [`# ${setup.note}`]),
     'setup:',
     `  command: ${scalar(setup.command)}`,
+    ...(setup.hosts.length > 0
+      ? []
+      : ['  # Name what it fetches from, such as "registry.example.org:443"; without it, it has no network.']),
     `  hosts: ${list(setup.hosts)}`,
     `  inputs: ${list(setup.inputs)}`,
   ].join('\n');

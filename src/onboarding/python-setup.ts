@@ -4,7 +4,8 @@ import type { FoundSetup } from './toolchain.ts';
 /** `none`: nothing to install. */
 export type PythonInstaller = 'uv' | 'poetry' | 'pipenv' | 'pip' | 'none';
 
-const hosts = ['pypi.org:443', 'files.pythonhosted.org:443'];
+/** Which index they fetch from is for the repository's people to say. */
+const hosts: readonly string[] = [];
 /** Packages of the image stay visible: the default one has pytest. */
 const venv = 'python3 -m venv --system-site-packages .venv';
 

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { demoModel } from './demo-model.ts';
 import { type GitHubStandIn, startGitHub } from './github-stand-in.ts';
 import { startModel } from './model-stand-in.ts';
@@ -9,6 +10,7 @@ import { until } from './until.ts';
 
 /** The main job, end to end, without an account: the real app against a local stand-in of GitHub. Run by `script/demo`. */
 
+const run = promisify(execFile);
 const repo = 'acme/durations';
 const deadlineMs = 10 * 60_000;
 const keep = process.argv.includes('--keep');
@@ -40,19 +42,32 @@ try {
   say(`4. Finished after ${((Date.now() - startedAtMs) / 1000).toFixed(1)} s`);
   failed = !show(issue.number);
   if (keep) {
-    say(`Kept up: ${github.url}/${repo}, app on port ${port}, data in ${dataDir}. Ctrl-C ends it.`);
+    say(
+      `Kept up: API ${github.apiUrl}/repos/${repo}, git ${github.url}/${repo}.git, app on port ${port}, data in ${dataDir}. Ctrl-C ends it.`,
+    );
     await new Promise((resolve) => process.once('SIGINT', resolve));
   }
 } finally {
   await stopApp();
   await Promise.all([github.close(), model?.close()]);
+  await removeImages(await readFile(join(dataDir, 'instance'), 'utf8').catch(() => ''));
   await rm(dataDir, { recursive: true, force: true });
 }
 process.exit(failed ? 1 : 0);
 
+/** The checkouts of the demo are of no use to anything else. */
+async function removeImages(instance: string): Promise<void> {
+  if (instance === '') return;
+  const { stdout } = await run('docker', ['images', '--quiet', '--filter', `label=millwright.instance=${instance}`]);
+  const images = stdout.split('\n').filter(Boolean);
+  if (images.length > 0) await run('docker', ['rmi', '--force', ...images]);
+}
+
 async function startApp(): Promise<number> {
+  // Nothing of an installed app: its settings, its policy file and its `.env` stay where they are.
+  const own = /^(DATABASE_URL|MILLWRIGHT_|METRICS_TOKEN|GITHUB_CLIENT_|PRIVATE_KEY)/;
   const env = {
-    ...process.env,
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name))),
     APP_ID: String(github.appId),
     PRIVATE_KEY: github.privateKeyPem,
     WEBHOOK_SECRET: github.webhookSecret,
@@ -65,7 +80,7 @@ async function startApp(): Promise<number> {
     ...(model === null ? {} : { OPENAI_API_KEY: model.apiKey, OPENAI_BASE_URL: model.url, OPENAI_MODEL: 'scripted' }),
   };
   const main = new URL('../../dist/main.js', import.meta.url).pathname;
-  const child = spawn(process.execPath, [main, 'serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [main, 'serve'], { env, cwd: dataDir, stdio: ['ignore', 'pipe', 'inherit'] });
   app = child;
   const lines: string[] = [];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
