@@ -21,7 +21,7 @@ interface Shown {
   /** Attempt for which the labeller was assigned. */
   assigned: string;
 }
-const shown = new Map<string, Shown>();
+const shownFrom = new WeakMap<Doors['db'], Map<string, Shown>>();
 
 const stoppingErrors: readonly ErrorCode[] = ['run.lost-lease', 'outside.database'];
 const retriesMs = [2_000, 10_000, 60_000] as const;
@@ -31,7 +31,7 @@ const retriesMs = [2_000, 10_000, 60_000] as const;
  * other. While GitHub does not answer it is tried again in the background, and by reconciliation. Errors: of the store only.
  */
 export function showStatus(run: Run, doors: Doors): Promise<void> {
-  const entry = entryOf(run);
+  const entry = entryOf(run, doors);
   entry.queue = entry.queue.catch(() => {}).then(() => update(run, entry, doors));
   return entry.queue.catch((error) => {
     const known = asMillwrightError(error);
@@ -44,7 +44,7 @@ export function showStatus(run: Run, doors: Doors): Promise<void> {
 async function showLater(run: Run, doors: Doors): Promise<void> {
   for (const waitMs of retriesMs) {
     await delay(waitMs, undefined, { ref: false });
-    const entry = entryOf(run);
+    const entry = entryOf(run, doors);
     entry.queue = entry.queue.catch(() => {}).then(() => update(run, entry, doors));
     const error = await entry.queue.then(
       () => null,
@@ -56,7 +56,7 @@ async function showLater(run: Run, doors: Doors): Promise<void> {
 
 /** The same without waiting for it, for news in mid-run: several at once become one. */
 export function showStatusSoon(run: Run, doors: Doors): void {
-  const entry = entryOf(run);
+  const entry = entryOf(run, doors);
   if (entry.again) return;
   entry.again = true;
   entry.queue = entry.queue
@@ -73,7 +73,9 @@ export function showStatusSoon(run: Run, doors: Doors): void {
     );
 }
 
-function entryOf(run: Pick<Run, 'repository' | 'issue'>): Shown {
+function entryOf(run: Pick<Run, 'repository' | 'issue'>, { db }: Doors): Shown {
+  const shown = shownFrom.get(db) ?? new Map<string, Shown>();
+  shownFrom.set(db, shown);
   const key = `${run.repository}#${run.issue}`;
   const known = shown.get(key) ?? {
     queue: Promise.resolve(),
@@ -129,7 +131,7 @@ async function write(run: Run, entry: Shown, doors: Doors): Promise<void> {
 
 /** What a queued run's issue shows before the run exists, so that the comment is there before any worker writes to it. */
 export async function showQueued(ref: RepositoryRef, issue: number, request: RunRequest, doors: Doors): Promise<void> {
-  const entry = entryOf({ repository: repositoryKey(doors.host.githubHost, ref), issue });
+  const entry = entryOf({ repository: repositoryKey(doors.host.githubHost, ref), issue }, doors);
   const github = doors.github.repository(ref);
   const { contract } = parseContract(request.body);
   const body = statusComment({ ...nothingYet, contract, revision: request.revision });

@@ -37,7 +37,7 @@ export function createClient(connection: GitHubConnection, installationId: numbe
 /** Calls that may be made twice: reads, changes to a named thing, and additions that GitHub keeps one of. */
 const additions = /\/(access_tokens|labels|reactions|assignees|requested_reviewers|attempts)$/;
 const mayRepeat = ({ method, url }: { method: string; url: string }) =>
-  method !== 'POST' || url === '/graphql' || additions.test(url);
+  method !== 'POST' || url.endsWith('/graphql') || additions.test(url);
 
 /**
  * What may be repeated is tried again; a write that creates only when GitHub said that it did nothing (429, secondary
