@@ -28,26 +28,6 @@ import { pinAgain } from './start-run.ts';
 import { showStatus } from './status.ts';
 import { statusInput } from './status-input.ts';
 
-/** A new comment or review body, from whichever way it reached the app. */
-export interface CommandSource {
-  ref: RepositoryRef;
-  /** Number of the issue or pull request. */
-  number: number;
-  onPullRequest: boolean;
-  author: string;
-  authorIsBot: boolean;
-  body: string;
-  reactTo: ReactionTarget | null;
-  /** Such as `comment:ID` or `review:ID`: each command in it takes effect once, however often it is found. */
-  key: string;
-  writtenAtMs: number;
-}
-
-/** What a command came to: done, refused (with the answer to give), or answered. */
-type Result = { kind: 'done' } | { kind: 'refused'; reply: ReplyInput } | { kind: 'answered'; reply: ReplyInput };
-
-const done: Result = { kind: 'done' };
-
 /** Applies the commands of one comment, in order, each once. Bots, the app among them, are never heard. */
 export async function applyCommands(source: CommandSource, doors: Doors): Promise<void> {
   const lines = source.authorIsBot ? [] : readCommands(source.body);
@@ -81,15 +61,6 @@ async function runOf(source: CommandSource, doors: Doors): Promise<Run | null> {
   return source.onPullRequest
     ? runByPullRequest(doors.db, key, source.number)
     : latestRun(doors.db, key, source.number);
-}
-
-interface Context {
-  source: CommandSource;
-  /** Which command of which comment: an attempt that it began already is not begun again. */
-  cause: string;
-  walls: Walls;
-  github: RepositoryGitHub;
-  doors: Doors;
 }
 
 async function answer(
@@ -146,10 +117,6 @@ function withoutRun(line: CommandLine, context: Context): Result {
   return { kind: 'answered', reply: { kind: 'impossible', command: '/status', reason } };
 }
 
-function refuse(name: CommandName, reason: string): Result {
-  return { kind: 'refused', reply: { kind: 'impossible', command: `/${name}`, reason } };
-}
-
 async function retry(line: CommandLine, run: Run, { source, doors, cause }: Context): Promise<Result> {
   if (run.start.cause === cause) return done;
   const { from, guidance, unknownStage } = readRetry(line.rest);
@@ -165,31 +132,18 @@ async function retry(line: CommandLine, run: Run, { source, doors, cause }: Cont
   return begin(run, { ...start, cause, askedAtMs: source.writtenAtMs }, {}, doors, 'retry');
 }
 
-const goingOn = 'A run is going on: stop it first (/stop).';
-
 /** Work begins again at build, unless what comes before it was not finished or not accepted yet. */
 function defaultStage({ stage }: Run): AttemptStart['from'] {
   return stage === 'intake' || stage === 'context' || stage === 'plan' ? stage : 'build';
 }
 
-async function begin(
-  run: Run,
-  start: AttemptStart,
-  change: RequestChange,
-  doors: Doors,
-  name: CommandName,
-): Promise<Result> {
-  const begun = await beginAttempt(doors.db, run.id, start, change);
-  if (!begun) return refuse(name, goingOn);
-  await showStatus(begun, doors);
-  return done;
-}
-
 async function stop(line: CommandLine, run: Run, { source, doors }: Context): Promise<Result> {
+  // It meant the attempt before.
+  if (source.writtenAtMs < (run.start.askedAtMs ?? 0)) return done;
   // What is merged or closed has ended by itself.
   if (run.state === 'done' && run.outcome?.code !== 'review') return done;
-  const result = await requestCancel(doors.db, run.id, { by: source.author, reason: line.rest });
-  if (result === 'stopped') await showStatus(run, doors);
+  if ((await requestCancel(doors.db, run.id, { by: source.author, reason: line.rest })) === 'stopped')
+    await showStatus(run, doors);
   return done;
 }
 
@@ -219,76 +173,6 @@ async function approve(_line: CommandLine, run: Run, { source, doors, cause, git
   const start = { from, reason: 'approve', by: source.author, guidance: null, cause } as const;
   const change: RequestChange = (request) => ({ approved: [...request.approved, approved] });
   return begin(run, { ...start, askedAtMs: source.writtenAtMs }, change, doors, 'approve');
-}
-
-async function contractOf(run: Run, { db }: Doors) {
-  const accepted = (await latestOutput(db, run.id, 'intake', IntakeResult))?.value;
-  return accepted?.contract && accepted.walls
-    ? amended(
-        { contract: accepted.contract, walls: accepted.walls },
-        run.request.allowed.map((entry) => entry.glob),
-      ).contract
-    : null;
-}
-
-async function allow(line: CommandLine, run: Run, context: Context): Promise<Result> {
-  const glob = line.rest.replace(/^`+|`+$/g, '').trim();
-  const contract = await contractOf(run, context.doors);
-  const widened = contract ? amendFiles(contract, glob) : null;
-  if (!widened) return refuse('allow', 'The contract is not accepted yet: edit the issue and put the label on again.');
-  if (!widened.ok) return refuse('allow', widened.message);
-  const change: RequestChange = ({ allowed }) => ({
-    allowed: [...allowed.filter((entry) => entry.glob !== glob), { glob, by: context.source.author }],
-  });
-  return amend(run, change, 'allow', context);
-}
-
-async function waive(line: CommandLine, run: Run, context: Context): Promise<Result> {
-  const asked = readWaive(line.rest);
-  if (!asked) return refuse('waive', 'Expected /waive NAME reason, such as /waive lint the rule is being dropped.');
-  const names = await waivableNames(run, context);
-  if (!names.includes(asked.name))
-    return refuse('waive', `${asked.name} cannot be waived. What can: ${names.join(', ')}.`);
-  const change: RequestChange = ({ waived }) => ({
-    waived: [...waived.filter((entry) => entry.name !== asked.name), { ...asked, by: context.source.author }],
-  });
-  return amend(run, change, 'waive', context);
-}
-
-/** SPEC §5: a check's kind, and the findings that a person may let through. */
-async function waivableNames(run: Run, { doors, walls }: Context): Promise<string[]> {
-  const accepted = (await latestOutput(doors.db, run.id, 'intake', IntakeResult))?.value.walls ?? walls;
-  return ['tests', 'size', 'definitions', 'flaky', ...accepted.checks.map((check) => check.kind.toLowerCase())];
-}
-
-/** Ends of an attempt that an amendment may answer, and where the work then goes on, with the same patch. */
-const amendable: Record<string, AttemptStart['from']> = {
-  'plan-scope': 'plan',
-  scope: 'verify',
-  size: 'verify',
-  tests: 'verify',
-  definitions: 'verify',
-  flaky: 'verify',
-  check: 'verify',
-  verification: 'verify',
-  'verification-failed': 'verify',
-};
-
-/** A run that waits for just this goes on; any other keeps the amendment for its next verdict. */
-async function amend(
-  run: Run,
-  change: RequestChange,
-  name: 'allow' | 'waive',
-  { source, cause, doors }: Context,
-): Promise<Result> {
-  if (run.start.cause === cause) return done;
-  const from = run.state === 'waiting' || run.state === 'failed' ? amendable[run.outcome?.code ?? ''] : undefined;
-  if (from === undefined) {
-    await updateRequest(doors.db, run.id, change);
-    return done;
-  }
-  const start = { from, reason: name, by: source.author, guidance: null, cause, askedAtMs: source.writtenAtMs };
-  return begin(run, start, change, doors, name);
 }
 
 async function rollback(_line: CommandLine, run: Run, { doors }: Context): Promise<Result> {

@@ -2,7 +2,6 @@ import { type Attempt, takeAmendments } from './attempt.ts';
 import { type Checkouts, createCheckouts } from './checkout.ts';
 import type { Doors } from './doors.ts';
 import { eventsOf } from './engine/ledger.ts';
-import { latestOutput } from './engine/outputs.ts';
 import type { Steps } from './engine/steps.ts';
 import type { ModelMessage } from './model/model.ts';
 import type { AttemptEnd, StageName } from './run.ts';
@@ -11,8 +10,8 @@ import { BuildResult, build } from './stages/build.ts';
 import type { Briefing } from './stages/context.ts';
 import { guidanceOf, heardKind } from './stages/guidance.ts';
 import type { PlanResult } from './stages/plan.ts';
-import { foreignCommits, ownCommits } from './stages/review.ts';
 import { verifyTree } from './stages/verify.ts';
+import { startOf } from './take-up.ts';
 import { Verdict } from './verification/verdict.ts';
 
 interface Turning {
@@ -27,7 +26,6 @@ interface Turning {
 interface Turned {
   built: BuildResult;
   verdict: Verdict;
-  foreignHead: string | null;
 }
 
 /** build ⇄ verify, at most `limits.rounds` times. Each round's patch and verdict are saved. */
@@ -55,7 +53,9 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
             planned: line.planned,
             from: previous.tree,
             feedback,
-            guidance: round === 1 ? await guidanceOf(attempt, await heardBefore(attempt, doors)) : null,
+            // A fresh conversation knows nothing of what was said: after a restart in between as well.
+            guidance:
+              previous.conversation === null ? await guidanceOf(attempt, await heardBefore(attempt, doors)) : null,
             conversation: previous.conversation,
             startedAtMs: start.startedAtMs,
             turns,
@@ -67,7 +67,7 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
         conversation = made.conversation;
         return made;
       });
-      turns += built.turns;
+      turns = built.turns;
       previous = { tree: built.tree, conversation };
       const early = endOfBuild(built);
       if (early) return early;
@@ -75,10 +75,15 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
     await enter('verify', `round ${round} of ${rounds}`);
     await takeAmendments(attempt, doors);
     const proposed = built;
-    const verdict = await steps.step(`verify-${index}`, Verdict, () =>
-      verifyTree({ built: proposed, lastRound: round === rounds, sentBack }, attempt, checkouts, doors),
-    );
-    if (verdict.next === 'open') return { built, verdict, foreignHead: start.foreignHead };
+    const judge = () =>
+      verifyTree({ built: proposed, lastRound: round === rounds, sentBack }, attempt, checkouts, doors);
+    let verdict = await steps.step(`verify-${index}`, Verdict, judge);
+    if (verdict.tree !== proposed.tree) {
+      // A saved verdict about another tree, such as one that a person has pushed over since, says nothing here.
+      verdict = await judge();
+      await steps.save(`verify-${index}`, Verdict, verdict);
+    }
+    if (verdict.next === 'open') return { built, verdict };
     if (verdict.next === 'wait') return waiting(verdict, built);
     if (verdict.next === 'fail') return failed(verdict);
     feedback = verdict.feedback;
@@ -96,90 +101,6 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
 }
 
 const heardBefore = ({ run }: Attempt, { db }: Doors) => eventsOf(db, run.id, { kinds: [heardKind] });
-
-/** Where the attempt takes the work up. */
-interface Start {
-  tree: string;
-  /** Number of the first build step. */
-  index: number;
-  /** A patch that is verified first, as it is; null when the first round builds. */
-  built: BuildResult | null;
-  /** Head of the branch when a person made it and asked for it to be verified. */
-  foreignHead: string | null;
-  /** What the last verdict objected to. */
-  feedback: string | null;
-  startedAtMs: number;
-}
-
-async function startOf(attempt: Attempt, doors: Doors): Promise<Start | AttemptEnd> {
-  const { run, base } = attempt;
-  const fromPatch = run.start.from === 'verify' || run.start.from === 'review' || run.start.from === 'learn';
-  const saved = await latestOutput(doors.db, run.id, 'build', BuildResult);
-  const [first] = (await eventsOf(doors.db, run.id, { kinds: ['stage'] })).filter(
-    (event) => event.attempt === run.attempt,
-  );
-  const startedAtMs = first?.atMs ?? doors.clock.nowMs();
-  const tip = await branchTip(attempt, doors);
-
-  if (tip?.foreign) {
-    if (!fromPatch) return { state: 'waiting', outcome: foreignCommits(run.branch) };
-    return {
-      tree: tip.tree,
-      index: 1,
-      built: personsWork(tip.tree),
-      foreignHead: tip.commit,
-      feedback: null,
-      startedAtMs,
-    };
-  }
-  if (fromPatch && saved) {
-    return {
-      tree: saved.value.tree,
-      index: numberOf(saved.name),
-      built: saved.value,
-      foreignHead: null,
-      feedback: null,
-      startedAtMs,
-    };
-  }
-  const lastVerdict = await latestOutput(doors.db, run.id, 'verify', Verdict);
-  const tree = saved?.value.tree ?? tip?.tree ?? (await doors.git.treeOf(attempt.repository, base.commit));
-  return { tree, index: 1, built: null, foreignHead: null, feedback: lastVerdict?.value.feedback ?? null, startedAtMs };
-}
-
-async function branchTip(
-  attempt: Attempt,
-  doors: Doors,
-): Promise<{ commit: string; tree: string; foreign: boolean } | null> {
-  const { remote, run, repository, signal } = attempt;
-  const commit = await doors.git.remoteHead(remote, run.branch, signal);
-  if (commit === null) return null;
-  await doors.git.fetch(remote, commit, signal);
-  const foreign = !(await ownCommits(attempt, doors)).has(commit);
-  return { commit, tree: await doors.git.treeOf(repository, commit), foreign };
-}
-
-/** A person's head is verified as it is: there are no claims of an agent about it. */
-function personsWork(tree: string): BuildResult {
-  return {
-    tree,
-    changes: [],
-    empty: false,
-    end: 'submitted',
-    submission: null,
-    question: null,
-    clause: null,
-    rejections: [],
-    notes: [],
-    turns: 0,
-    refused: [],
-    blockedHosts: [],
-  };
-}
-
-function numberOf(step: string): number {
-  return Number(step.split('-')[1]) || 1;
-}
 
 /** The agent's container, kept between the rounds of an attempt and removed with it. */
 function createBench(checkouts: Checkouts): AsyncDisposable & { at(tree: string): Promise<Sandbox> } {

@@ -28,6 +28,7 @@ export interface Worker {
 /** How often to look although nothing woke us: the safety net under wake-ups (FLOORS §10). */
 const pollMs = { sqlite: 150, postgres: 1000 } as const;
 const deliveryTries = 8;
+const deliveriesAtOnce = 4;
 /** How long a delivery is put off that waits for a run to end. */
 const deferMs = 500;
 /** Infrastructure failures of one attempt before it is given up. */
@@ -42,7 +43,12 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
   const bell = createBell(doors);
   const engineReady = watchEngine(doors);
 
-  const deliveries = loop(stopping.signal, bell, doors, () => applyNext(options.id, doors));
+  // Several at once, so that a slow one of one repository holds up nobody's /stop; those of one repository keep their order.
+  const deliveries = Promise.all(
+    Array.from({ length: deliveriesAtOnce }, () =>
+      loop(stopping.signal, bell, doors, () => applyNext(options.id, doors)),
+    ),
+  );
   const runs = options.runs
     ? loop(stopping.signal, bell, doors, async () => {
         const { concurrency = {} } = doors.host.operatorPolicy ?? {};

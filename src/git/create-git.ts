@@ -9,7 +9,7 @@ import { logOf } from './log.ts';
 import { type Mirror, openMirror } from './mirror.ts';
 import { fetchIntoMirror, type GitLog } from './mirror-fetch.ts';
 import { writePatch } from './patch.ts';
-import { commitTree, headOnRemote, mergeTrees, pushCommit } from './publish.ts';
+import { commitTree, headOnRemote, mergeBase, mergeTrees, pushCommit } from './publish.ts';
 import { sweepScratch } from './scratch.ts';
 import { tarOf } from './tar.ts';
 import { findUnsupported, listTree, readFile, requireSha, treeOf } from './tree.ts';
@@ -61,6 +61,7 @@ export function createGit(options: GitOptions): Git {
     diff: (repository, base, head) => diffTrees(at(repository), base, head),
     overlay: (repository, base, head) => overlayBetween(at(repository), base, head),
     commit: (repository, request) => commitTree(at(repository), request),
+    mergeBase: (repository, left, right) => mergeBase(at(repository), left, right),
     mergeTrees: (repository, base, ours, theirs) => mergeTrees(at(repository), base, ours, theirs),
     push: (remote, commit, branch, expected, signal) =>
       pushCommit({ mirror: at(remote.repository), command, remote, commit, branch, expected, ...limited(signal) }),

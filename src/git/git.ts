@@ -37,6 +37,8 @@ export interface Git {
   overlay(repository: string, base: string, head: string): Promise<Overlay>;
   /** Makes a commit object (not a ref). Deterministic: same input, same sha. */
   commit(repository: string, request: CommitRequest): Promise<string>;
+  /** Newest commit that both lead back to; null when there is none. */
+  mergeBase(repository: string, left: string, right: string): Promise<string | null>;
   /** Three-way merge of trees in memory; conflicts name paths. */
   mergeTrees(repository: string, base: string, ours: string, theirs: string): Promise<MergeResult>;
   /** Pushes a commit to a branch, guarded by the sha expected there (null: must not exist). */

@@ -65,6 +65,13 @@ export async function commitTree(mirror: Mirror, request: CommitRequest): Promis
   return out.toString().trim();
 }
 
+/** Newest commit that both lead back to; null when there is none. */
+export async function mergeBase(mirror: Mirror, left: string, right: string): Promise<string | null> {
+  const result = await mirror.result(['merge-base', requireSha(left), requireSha(right)]);
+  if (result.exitCode > 1) throw await mirror.failed('git merge-base', result);
+  return result.exitCode === 0 ? requireSha(result.stdout.toString('utf8').trim()) : null;
+}
+
 /** Three-way merge in memory. git 2.39 merges commits only, so the three trees become three commits that nothing points at. */
 export async function mergeTrees(mirror: Mirror, base: string, ours: string, theirs: string): Promise<MergeResult> {
   const wrap = async (sha: string, message: string, parents: readonly string[]) =>

@@ -18,6 +18,8 @@ export async function guidanceOf(
   earlier: readonly { attempt: number; data: unknown }[],
 ): Promise<string | null> {
   const { run, github, walls } = attempt;
+  // What checks of others say comes as feedback: nobody who may steer wrote it.
+  if (run.start.reason === 'ci') return null;
   const parts = run.start.guidance === null ? [] : [run.start.guidance];
   if (run.pullRequest === null || run.start.reason !== 'retry') return parts[0] ?? null;
   const heard = earlier.filter((event) => event.attempt < run.attempt).flatMap((event) => Heard.parse(event.data).ids);

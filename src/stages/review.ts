@@ -34,8 +34,6 @@ export interface ReviewNeeds {
   built: BuildResult;
   verdict: Verdict;
   numbers: RunNumbers;
-  /** Commit on the branch that the verified tree is of, when a person made it (`/retry from verify`). */
-  foreignHead: string | null;
 }
 
 type ReviewDoors = Pick<Doors, 'git' | 'db' | 'github' | 'host' | 'clock'>;
@@ -169,10 +167,9 @@ async function publish(
   identity: AppIdentity,
   doors: ReviewDoors,
 ): Promise<Published> {
-  const { run, remote, repository, signal, base } = attempt;
+  const { run, remote, repository, signal } = attempt;
   const { git } = doors;
   const tip = await git.remoteHead(remote, run.branch, signal);
-  if (needs.foreignHead !== null && tip === needs.foreignHead) return { head: tip, changed: false };
   if (tip !== null) {
     await git.fetch(remote, tip, signal);
     if ((await git.treeOf(repository, tip)) === needs.verdict.tree) return { head: tip, changed: false };
@@ -180,7 +177,7 @@ async function publish(
   }
   const head = await git.commit(repository, {
     tree: needs.verdict.tree,
-    parents: [tip ?? base.commit],
+    parents: await parentsOf(tip, attempt, doors),
     message: commitMessage({
       issue: issueOf(run),
       issueTitle: run.request.title,
@@ -195,9 +192,19 @@ async function publish(
   // Written down before the push, so that after a crash in between the branch is known as ours.
   await attempt.record('commit.made', { sha: head });
   const pushed = await git.push(remote, head, run.branch, tip, signal);
-  if (pushed.ok) return { head, changed: true };
+  if (pushed.ok) {
+    // At once: a run that ends before its pull request stands must still know its commit.
+    await updateRun(doors.db, attempt.lease, { headSha: head });
+    return { head, changed: true };
+  }
   if (pushed.reason === 'moved') return { outcome: foreignCommits(run.branch) };
   throw new MillwrightError('outside.push-refused', { detail: pushed.message });
+}
+
+/** On top of the branch; with the base commit as well, where the branch does not hold it yet. */
+async function parentsOf(tip: string | null, { base, repository }: Attempt, { git }: ReviewDoors): Promise<string[]> {
+  if (tip === null) return [base.commit];
+  return (await git.mergeBase(repository, tip, base.commit)) === base.commit ? [tip] : [tip, base.commit];
 }
 
 /** Commits that the app itself made for this issue's branch: of this run, and the one that an earlier run left. */
