@@ -76,6 +76,8 @@ test('a labelled contract becomes one pull request with evidence, a check run an
   expect(comments(site, number)).toHaveLength(1);
   expect(comments(site, number)[0]).toMatch(/sha256:[0-9a-f]{64}/);
   expect(labels(site, number)).toEqual(['agent:review']);
+  const checkRuns = [...site.github.repository(repo).checkRuns.values()];
+  expect(checkRuns).toMatchObject([{ name: 'millwright', headSha: pull?.pull?.headSha, conclusion: 'success' }]);
   expect(site.github.unhandled()).toEqual([]);
 });
 
@@ -101,6 +103,26 @@ test('a red first round goes back to build with the output, and the second round
   expect(feedback).toContain('npm test');
   expect(pulls(site)).toHaveLength(1);
   expect(pulls(site)[0]?.body).toMatch(/\| Rounds \| 2 \|/);
+});
+
+test('after the last red round the run fails with the output, and opens no pull request', {
+  timeout: runMs,
+}, async () => {
+  const body = contract.replace('## Checks', '## Stop condition\nmax rounds: 2\n\n## Checks');
+  const site = await open(
+    scripted([
+      call('write_file', { path: 'test/add.test.js', content: goodTest }),
+      submit('only the test'),
+      submit('still'),
+    ]),
+  );
+
+  const number = await labelled(site, body);
+  await reaches(site, number, 'agent:failed');
+
+  expect(comments(site, number)[0]).toContain('npm test');
+  expect(pulls(site)).toEqual([]);
+  expect([...(await site.github.repository(repo).git.refs('refs/heads/millwright/')).keys()]).toEqual([]);
 });
 
 test('a contract without a testable criterion is refused in one comment that says what is missing, and nothing starts', {

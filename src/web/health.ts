@@ -12,7 +12,7 @@ export interface Readiness {
 
 /** `GET /healthz`: the process answers. `GET /readyz`: store and sandbox engine do too; the reasons only for this machine or with the token. */
 export function healthHandler(
-  doors: { db: Database; sandbox: SandboxEngine },
+  doors: { db: Database; sandbox: Pick<SandboxEngine, 'status'> },
   metricsToken: string | null,
   needsEngine: boolean,
 ) {
@@ -28,7 +28,7 @@ export function healthHandler(
 }
 
 async function readiness(
-  { db, sandbox }: { db: Database; sandbox: SandboxEngine },
+  { db, sandbox }: { db: Database; sandbox: Pick<SandboxEngine, 'status'> },
   needsEngine: boolean,
 ): Promise<Readiness> {
   const reasons: string[] = [];

@@ -47,7 +47,7 @@ describe('what a container leaves in its work tree', () => {
       `rm README.md; mkfifo README.md; python3 -c "import socket; socket.socket(socket.AF_UNIX).bind('sock')"`,
     );
 
-    expect(changes).toEqual([
+    expect(changes.toSorted((a, b) => a.path.localeCompare(b.path))).toEqual([
       { kind: 'odd', path: 'README.md', what: 'a named pipe' },
       { kind: 'odd', path: 'sock', what: 'a socket' },
     ]);
