@@ -1,29 +1,19 @@
-import { amended } from './attempt.ts';
+import { allow, waive } from './command-amendments.ts';
+import { begin, type CommandSource, type Context, done, goingOn, type Result, refuse } from './command-context.ts';
 import { commandRules, roleFor } from './command-rules.ts';
-import { type CommandLine, type CommandName, readCommands, readRetry, readWaive } from './command-text.ts';
-import { amendFiles } from './contract/globs.ts';
+import { type CommandLine, type CommandName, readCommands, readRetry } from './command-text.ts';
 import { revisionOf } from './contract/revision.ts';
-import type { Walls } from './contract/walls.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import { isDone, once } from './engine/effects.ts';
-import { latestOutput } from './engine/outputs.ts';
-import {
-  beginAttempt,
-  latestRun,
-  type RequestChange,
-  requestCancel,
-  runByPullRequest,
-  updateRequest,
-} from './engine/runs.ts';
+import { latestRun, type RequestChange, requestCancel, runByPullRequest } from './engine/runs.ts';
 import { gateOf, revisionAt, whenShown } from './gates.ts';
-import type { ReactionTarget, RepositoryGitHub, RepositoryRef } from './github/github.ts';
+import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
 import { readLayers, wallsWithoutContract } from './policy-source.ts';
-import type { ReplyInput } from './report/facts.ts';
 import { reply } from './report/reply.ts';
 import { openRollback } from './rollback.ts';
 import type { AttemptStart, Run } from './run.ts';
-import { holds, IntakeResult } from './stages/intake.ts';
+import { holds } from './stages/intake.ts';
 import { pinAgain } from './start-run.ts';
 import { showStatus } from './status.ts';
 import { statusInput } from './status-input.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { applyCommands, type CommandSource } from './commands.ts';
+import type { CommandSource } from './command-context.ts';
+import { applyCommands } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import { type Delivery, receiveDelivery } from './engine/inbox.ts';
 import { latestRun, runByPullRequest } from './engine/runs.ts';

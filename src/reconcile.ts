@@ -1,5 +1,6 @@
+import type { CommandSource } from './command-context.ts';
 import { readCommands } from './command-text.ts';
-import { type CommandSource, isApplied } from './commands.ts';
+import { isApplied } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import { latestRun, listRuns, runByPullRequest } from './engine/runs.ts';
 import { asMillwrightError } from './errors.ts';

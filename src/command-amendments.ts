@@ -1,0 +1,83 @@
+import { amended } from './attempt.ts';
+import { begin, type Context, done, type Result, refuse } from './command-context.ts';
+import { type CommandLine, readWaive } from './command-text.ts';
+import { amendFiles } from './contract/globs.ts';
+import type { Doors } from './doors.ts';
+import { latestOutput } from './engine/outputs.ts';
+import { type RequestChange, updateRequest } from './engine/runs.ts';
+import type { AttemptStart, Run } from './run.ts';
+import { IntakeResult } from './stages/intake.ts';
+
+async function contractOf(run: Run, { db }: Doors) {
+  const accepted = (await latestOutput(db, run.id, 'intake', IntakeResult))?.value;
+  return accepted?.contract && accepted.walls
+    ? amended(
+        { contract: accepted.contract, walls: accepted.walls },
+        run.request.allowed.map((entry) => entry.glob),
+      ).contract
+    : null;
+}
+
+/** `/allow GLOB`: widens the contract only, never the policy above it. */
+export async function allow(line: CommandLine, run: Run, context: Context): Promise<Result> {
+  const glob = line.rest.replace(/^`+|`+$/g, '').trim();
+  const contract = await contractOf(run, context.doors);
+  const widened = contract ? amendFiles(contract, glob) : null;
+  if (!widened) return refuse('allow', 'The contract is not accepted yet: edit the issue and put the label on again.');
+  if (!widened.ok) return refuse('allow', widened.message);
+  const change: RequestChange = ({ allowed }) => ({
+    allowed: [...allowed.filter((entry) => entry.glob !== glob), { glob, by: context.source.author }],
+  });
+  return amend(run, change, 'allow', context);
+}
+
+/** `/waive NAME reason`. */
+export async function waive(line: CommandLine, run: Run, context: Context): Promise<Result> {
+  const asked = readWaive(line.rest);
+  if (!asked) return refuse('waive', 'Expected /waive NAME reason, such as /waive lint the rule is being dropped.');
+  const names = await waivableNames(run, context);
+  if (!names.includes(asked.name))
+    return refuse('waive', `${asked.name} cannot be waived. What can: ${names.join(', ')}.`);
+  const change: RequestChange = ({ waived }) => ({
+    waived: [...waived.filter((entry) => entry.name !== asked.name), { ...asked, by: context.source.author }],
+  });
+  return amend(run, change, 'waive', context);
+}
+
+/** SPEC §5: a check's kind, and the findings that a person may let through. */
+async function waivableNames(run: Run, { doors, walls }: Context): Promise<string[]> {
+  const accepted = (await latestOutput(doors.db, run.id, 'intake', IntakeResult))?.value.walls ?? walls;
+  return ['tests', 'size', 'definitions', 'flaky', ...accepted.checks.map((check) => check.kind.toLowerCase())];
+}
+
+/** Ends of an attempt that an amendment may answer, and where the work then goes on, with the same patch. */
+const amendable: Record<string, AttemptStart['from']> = {
+  'plan-scope': 'plan',
+  scope: 'verify',
+  size: 'verify',
+  tests: 'verify',
+  definitions: 'verify',
+  flaky: 'verify',
+  check: 'verify',
+  verification: 'verify',
+  'not-runnable': 'verify',
+  'too-big': 'plan',
+  'verification-failed': 'verify',
+};
+
+/** A run that waits for just this goes on; any other keeps the amendment for its next verdict. */
+async function amend(
+  run: Run,
+  change: RequestChange,
+  name: 'allow' | 'waive',
+  { source, cause, doors }: Context,
+): Promise<Result> {
+  if (run.start.cause === cause) return done;
+  const from = run.state === 'waiting' || run.state === 'failed' ? amendable[run.outcome?.code ?? ''] : undefined;
+  if (from === undefined) {
+    await updateRequest(doors.db, run.id, change);
+    return done;
+  }
+  const start = { from, reason: name, by: source.author, guidance: null, cause, askedAtMs: source.writtenAtMs };
+  return begin(run, start, change, doors, name);
+}
