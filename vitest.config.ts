@@ -16,6 +16,8 @@ const heavy = [
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    // Real engines on shared CI machines: a test that fails there runs once more, and the report says that it did.
+    retry: process.env.CI ? 1 : 0,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     globalSetup: ['test/support/require-engine.ts'],
