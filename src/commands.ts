@@ -6,7 +6,7 @@ import { revisionOf } from './contract/revision.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import { isDone, once } from './engine/effects.ts';
 import { latestRun, type RequestChange, requestCancel, runByPullRequest } from './engine/runs.ts';
-import { gateOf, revisionAt, whenShown } from './gates.ts';
+import { gateOf, revisionAt, wasShown } from './gates.ts';
 import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
 import { readLayers, wallsWithoutContract } from './policy-source.ts';
@@ -144,9 +144,9 @@ async function approve(_line: CommandLine, run: Run, { source, doors, cause, git
     return already ? done : refuse('approve', 'Nothing waits for an approval.');
   }
   const revision = await revisionAt(gate, run, doors);
-  const shownAtMs = await whenShown(run, revision, doors);
-  // GitHub tells whole seconds: within the same one it cannot be known which was read.
-  if (shownAtMs === null || source.writtenAtMs <= shownAtMs)
+  // A reader may be quicker than the note of what was shown: behind a write under way, it is there.
+  await showStatus(run, doors);
+  if (!(await wasShown(run, revision, source.writtenAtMs, doors)))
     return refuse('approve', 'It was written before what is shown now. Read that, then approve it.');
   if (gate === 'intake') {
     const issue = await github.issue(run.issue);

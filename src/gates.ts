@@ -30,13 +30,30 @@ export async function rememberShown(run: Run, atMs: number, doors: Pick<Doors, '
   const gate = gateOf(run);
   if (gate === null) return;
   const revision = await revisionAt(gate, run, doors);
-  if ((await whenShown(run, revision, doors)) !== null) return;
+  const known = await shownEvents(run, doors);
+  if (known.some((event) => event.attempt === run.attempt && event.revision === revision)) return;
   await append(doors.db, { runId: run.id, attempt: run.attempt, kind: shownKind, data: { revision, atMs } });
 }
 
-/** When a revision was first shown in this attempt, by GitHub's clock; null when it was not yet. */
-export async function whenShown(run: Run, revision: string, { db }: Pick<Doors, 'db'>): Promise<number | null> {
+/** Whether an approval written at a moment of GitHub's clock is of what the status comment shows in this attempt. */
+export async function wasShown(
+  run: Run,
+  revision: string,
+  writtenAtMs: number,
+  doors: Pick<Doors, 'db'>,
+): Promise<boolean> {
+  const events = await shownEvents(run, doors);
+  const shown = events.find((event) => event.attempt === run.attempt && event.revision === revision);
+  if (shown === undefined) return false;
+  // GitHub tells whole seconds: within the same one it cannot be known which of two texts was read, but the first can.
+  const isFirst = events.every((event) => event.revision === revision || event.atMs > shown.atMs);
+  return isFirst ? writtenAtMs >= shown.atMs : writtenAtMs > shown.atMs;
+}
+
+async function shownEvents(
+  run: Run,
+  { db }: Pick<Doors, 'db'>,
+): Promise<(z.infer<typeof Shown> & { attempt: number })[]> {
   const events = await eventsOf(db, run.id, { kinds: [shownKind] });
-  const shown = events.filter((event) => event.attempt === run.attempt).map((event) => Shown.parse(event.data));
-  return shown.find((entry) => entry.revision === revision)?.atMs ?? null;
+  return events.map((event) => ({ ...Shown.parse(event.data), attempt: event.attempt }));
 }

@@ -129,6 +129,18 @@ test('an outsider’s text is shown and waits for /approve by someone who may st
   expect(reactions(id)).toEqual(['eyes', '+1']);
 });
 
+test('an approval in the very second in which the first text was shown counts', async () => {
+  const { labelled, reaches, github, reactions } = await open();
+  github.stopClock();
+  const number = await labelled(gateContract, { author: 'otto' });
+  await reaches(number, 'agent:waiting');
+
+  const { id } = await github.comment(repo, number, '/approve', 'rita');
+  await reaches(number, 'agent:review');
+
+  expect(reactions(id)).toEqual(['eyes', '+1']);
+});
+
 test('an approval that was written before an edit does not count for the edited text', async () => {
   const { labelled, reaches, github, later, reactions, status, model, quiet } = await open();
   const number = await labelled(gateContract, { author: 'otto' });

@@ -66,7 +66,8 @@ export async function startGitHub(options: GitHubOptions = {}) {
   state.origin = `http://127.0.0.1:${port}`;
   const [installation] = state.installations.values();
   let skewMs = 0;
-  state.now = () => Date.now() + skewMs;
+  let stoppedAtMs: number | null = null;
+  state.now = () => stoppedAtMs ?? Date.now() + skewMs;
 
   return {
     url: state.origin,
@@ -105,6 +106,10 @@ export async function startGitHub(options: GitHubOptions = {}) {
         permissions: scope.permissions ?? state.app.permissions,
         lifetimeMs: 3_600_000,
       }).token,
+    /** Lets everything from now on happen in one moment of GitHub's clock. */
+    stopClock: (): void => {
+      stoppedAtMs = Date.now() + skewMs;
+    },
     /** Moves GitHub's clock: its times have whole seconds, so edits in one second look like no edit. */
     advanceClock: (byMs: number): void => {
       skewMs += byMs;
