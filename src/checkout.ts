@@ -22,6 +22,8 @@ export interface Checkouts {
   open(purpose: string, tree: string): Promise<Sandbox>;
   /** The same with a part of a patch over the base commit. */
   openWith(purpose: string, overlay: Overlay): Promise<Sandbox>;
+  /** Name of the image of the base commit, which changes with the policy's image, the set-up and the files. */
+  baseImage(): Promise<string>;
 }
 
 /** What of an attempt decides about its containers. */
@@ -115,6 +117,7 @@ export function createCheckouts(attempt: CheckoutFacts, doors: Pick<Doors, 'git'
       return openFrom(await baseImage(), purpose, await doors.git.overlay(repository, base.commit, tree));
     },
     openWith: async (purpose, overlay) => openFrom(await baseImage(), purpose, overlay),
+    baseImage: async () => (await baseImage()).image,
   };
 }
 

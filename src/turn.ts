@@ -1,4 +1,5 @@
 import { type Attempt, takeAmendments } from './attempt.ts';
+import { storedBaselines } from './baselines.ts';
 import { type Checkouts, createCheckouts } from './checkout.ts';
 import type { Doors } from './doors.ts';
 import { eventsOf } from './engine/ledger.ts';
@@ -36,6 +37,7 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
   if ('state' in start) return start;
   const checkouts = createCheckouts(attempt, doors);
   await using bench = createBench(checkouts);
+  const verifying = { git: doors.git, baseCache: storedBaselines(doors.db) };
   let previous: { tree: string; conversation: ModelMessage[] | null } = { tree: start.tree, conversation: null };
   let feedback: string | null = start.feedback;
   const sentBack: string[] = [];
@@ -76,7 +78,7 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
     await takeAmendments(attempt, doors);
     const proposed = built;
     const judge = () =>
-      verifyTree({ built: proposed, lastRound: round === rounds, sentBack }, attempt, checkouts, doors);
+      verifyTree({ built: proposed, lastRound: round === rounds, sentBack }, attempt, checkouts, verifying);
     let verdict = await steps.step(`verify-${index}`, Verdict, judge);
     if (verdict.tree !== proposed.tree) {
       // A saved verdict about another tree, such as one that a person has pushed over since, says nothing here.

@@ -145,4 +145,15 @@ CREATE TABLE lessons (
 CREATE INDEX lessons_signature ON lessons (repository, signature);
 `,
   },
+  {
+    id: 2,
+    sql: `
+CREATE TABLE baselines (
+  key TEXT PRIMARY KEY,
+  result TEXT NOT NULL,
+  made_at_ms BIGINT NOT NULL
+);
+CREATE INDEX baselines_made ON baselines (made_at_ms);
+`,
+  },
 ];

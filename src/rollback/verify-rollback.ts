@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { storedBaselines } from '../baselines.ts';
 import { createCheckouts } from '../checkout.ts';
 import { combineWalls } from '../contract/combine.ts';
 import { emptyContract } from '../contract/contract.ts';
@@ -13,7 +14,6 @@ import { readLayers } from '../policy-source.ts';
 import type { RevertVerification } from '../report/revert.ts';
 import type { Run } from '../run.ts';
 import { IntakeResult } from '../stages/intake.ts';
-import { memoryBaselineCache } from '../verification/baseline.ts';
 import { createBenches } from '../verification/benches.ts';
 import { judgeCheck } from '../verification/checks.ts';
 import { createMask } from '../verification/mask.ts';
@@ -184,7 +184,8 @@ async function runChecks(
       openHead: () => checkouts.open('revert', tree),
       openBase: () => checkouts.open('revert-base', baseTree),
       openWith: (overlay) => checkouts.openWith('revert-part', overlay),
-      baseCache: memoryBaselineCache(),
+      baseImage: checkouts.baseImage,
+      baseCache: storedBaselines(doors.db),
       mask: createMask(secrets),
       record: (event) => append(doors.db, { runId: run.id, kind: 'rollback.command', data: event }),
     },

@@ -4,7 +4,7 @@ import type { Attempt } from '../attempt.ts';
 import type { Checkouts } from '../checkout.ts';
 import type { Doors } from '../doors.ts';
 import { judgeCommand } from '../sandbox/command-policy.ts';
-import { memoryBaselineCache } from '../verification/baseline.ts';
+import type { BaselineCache } from '../verification/baseline.ts';
 import type { EvidenceClaim, Verdict } from '../verification/verdict.ts';
 import { verify } from '../verification/verify.ts';
 import type { BuildResult } from './build.ts';
@@ -16,15 +16,12 @@ export interface VerifyNeeds {
   sentBack: readonly string[];
 }
 
-/** Base does not change: its results serve every round and run of this process. */
-const baseCache = memoryBaselineCache();
-
 /** Stage 5: a verdict by code, from patch and base commit only, in containers that the agent never touched. */
 export async function verifyTree(
   needs: VerifyNeeds,
   attempt: Attempt,
   checkouts: Checkouts,
-  { git }: Pick<Doors, 'git'>,
+  { git, baseCache }: Pick<Doors, 'git'> & { baseCache: BaselineCache },
 ): Promise<Verdict> {
   const { built } = needs;
   const baseTree = await git.treeOf(attempt.repository, attempt.base.commit);
@@ -46,6 +43,7 @@ export async function verifyTree(
       openHead: () => checkouts.open('head', built.tree),
       openBase: () => checkouts.open('base', baseTree),
       openWith: (overlay) => checkouts.openWith('part', overlay),
+      baseImage: checkouts.baseImage,
       baseCache,
       mask: attempt.mask,
       judgeCommand: (command) => judgeCommand(command, commandPolicy(attempt.walls)),

@@ -1,6 +1,6 @@
 import type { WallCheck } from '../contract/walls.ts';
 import type { Overlay, Sandbox } from '../sandbox/sandbox.ts';
-import { baselineKey } from './baseline.ts';
+import { baselineAgeMs, baselineKey, isLasting } from './baseline.ts';
 import { type Execution, execute, type Job } from './execute.ts';
 import type { VerifyDoors, VerifyEvent, VerifyRequest } from './verify-request.ts';
 
@@ -22,7 +22,7 @@ export interface Part {
 
 export function createBenches(
   request: Pick<VerifyRequest, 'repository' | 'base' | 'walls'>,
-  doors: Pick<VerifyDoors, 'openHead' | 'openBase' | 'openWith' | 'baseCache' | 'mask' | 'record'>,
+  doors: Pick<VerifyDoors, 'openHead' | 'openBase' | 'openWith' | 'baseImage' | 'baseCache' | 'mask' | 'record'>,
   signal: AbortSignal,
 ): Benches {
   const blocked: Execution['blocked'] = [];
@@ -42,11 +42,12 @@ export function createBenches(
       return execution;
     },
     async base(job, turn) {
-      const key = baselineKey(request.repository, request.base, request.walls, job, turn);
-      const kept = await doors.baseCache.get(key);
+      const { repository, base, walls } = request;
+      const key = baselineKey({ repository, base, image: await doors.baseImage() }, walls, job, turn);
+      const kept = await doors.baseCache.get(key, baselineAgeMs(walls));
       if (kept !== null) return kept;
       const execution = await run('base', doors.openBase, job);
-      await doors.baseCache.put(key, execution);
+      if (isLasting(execution)) await doors.baseCache.put(key, execution);
       return execution;
     },
     partial: (job, part) =>

@@ -1,6 +1,7 @@
 import type { WallCheck } from '../contract/walls.ts';
 import { type Benches, jobOf } from './benches.ts';
 import { type Execution, type Job, passed } from './execute.ts';
+import { cannotRun, lacksSomething, saysLacking } from './lacking.ts';
 import type { CheckState, CheckVerdict } from './verdict.ts';
 
 /** A check with the executions that its verdict rests on. */
@@ -69,8 +70,8 @@ async function runAgain(
   // A time-out or an exhausted limit is no chance; running it again would only cost the same again.
   const exited = runs.head.record.end === 'exited';
   const headAgain = exited && !cannotRun(runs.head) ? await benches.head(runs.job) : null;
-  const needed = headAgain !== null && !sameEnd(runs.base, headAgain);
-  return { ...runs, headAgain, baseAgain: needed ? await benches.base(runs.job, 'again') : null };
+  const baseAgain = headAgain === null ? null : await benches.base(runs.job, 'again');
+  return { ...runs, headAgain, baseAgain };
 }
 
 async function runInChain(
@@ -117,7 +118,8 @@ function stateOf({ head, headAgain, base, baseAgain }: Runs): State {
   if (fresh.length > 0) return is('failed', `red on base as well, but ${fresh.length} failures are new`, fresh);
   if (failuresOf(base).length > 0 && failuresOf(head).length === 0)
     return is(endState(head), 'red on base as well, but not for the same reason');
-  return is('failing-before', passed(base.record) ? 'flaky on base' : null);
+  const differs = baseAgain !== null && passed(baseAgain.record) !== passed(base.record);
+  return is('failing-before', differs ? 'flaky on base' : null);
 }
 
 function endState({ record }: Execution): CheckState {
@@ -125,27 +127,8 @@ function endState({ record }: Execution): CheckState {
   return 'failed';
 }
 
-function sameEnd(a: Execution, b: Execution): boolean {
-  return passed(a.record) === passed(b.record);
-}
-
-/** 126: not executable, 127: not found, by POSIX and by npm, which passes them on. */
-function cannotRun({ record }: Execution): boolean {
-  return record.exitCode === 127 || record.exitCode === 126;
-}
-
-/** What a command says that lacks a program, a package, a file or a service rather than finding fault. */
-const lacking =
-  /command not found|: not found$|can't open file|No such file or directory|Cannot find (?:module|package) '|ModuleNotFoundError|No module named|Missing script:|missing script|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|[Cc]onnection refused|Could not resolve host|could not connect to server|No rule to make target/m;
-
-/** Whether it ended for want of something, before it could judge anything. */
-function lacksSomething(execution: Execution): boolean {
-  const { record, runner } = execution;
-  return cannotRun(execution) || (lacking.test(record.output) && (runner.executed ?? 0) <= runner.failures.length);
-}
-
 function missing({ record }: Execution): string {
-  const line = record.output.split('\n').find((text) => lacking.test(text)) ?? '';
+  const line = record.output.split('\n').find((text) => saysLacking(text)) ?? '';
   const told = line.trim().slice(0, 200);
   return told === ''
     ? `exit code ${record.exitCode} on base as well`
@@ -156,10 +139,19 @@ function failuresOf(execution: Execution): string[] {
   return execution.junit?.failed ?? execution.runner.failures;
 }
 
-/** Tests that fail on head and did not on base, where both tell names. */
+/** Tests that fail on head and did not on base, where both tell names. A name counts as often as it fails: one failure excuses no second. */
 function newFailures(head: Execution, bases: readonly Execution[]): string[] {
-  const before = new Set(bases.flatMap(failuresOf));
-  return before.size === 0 ? [] : failuresOf(head).filter((name) => !before.has(name));
+  const before = new Map<string, number>();
+  for (const base of bases)
+    for (const [name, times] of timesFailed(base)) before.set(name, Math.max(times, before.get(name) ?? 0));
+  if (before.size === 0) return [];
+  return [...timesFailed(head)].filter(([name, times]) => times > (before.get(name) ?? 0)).map(([name]) => name);
+}
+
+function timesFailed(execution: Execution): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const name of failuresOf(execution)) times.set(name, (times.get(name) ?? 0) + 1);
+  return times;
 }
 
 function verdictOf(

@@ -1,10 +1,11 @@
+import { z } from 'zod';
 import { matchesGlob } from '../contract/glob.ts';
 import { MillwrightError } from '../errors.ts';
 import type { BlockedAttempt, CommandResult, Sandbox } from '../sandbox/sandbox.ts';
-import { type JunitReport, joinReports, readJunit } from './junit.ts';
+import { JunitReport, joinReports, readJunit } from './junit.ts';
 import type { Mask } from './mask.ts';
-import { type RunnerReport, readRunnerOutput } from './runner-output.ts';
-import type { CheckRunRecord } from './verdict.ts';
+import { RunnerReport, readRunnerOutput } from './runner-output.ts';
+import { CheckRunRecord } from './verdict.ts';
 
 /** What is run once, in a container of its own. */
 export interface Job {
@@ -17,14 +18,15 @@ export interface Job {
 }
 
 /** One execution, as seen by the app. Plain data: it may be kept and read again. */
-export interface Execution {
-  record: CheckRunRecord;
-  runner: RunnerReport;
+export const Execution = z.object({
+  record: CheckRunRecord,
+  runner: RunnerReport,
   /** Null when no report is asked for or none could be read. */
-  junit: JunitReport | null;
-  workdir: string;
-  blocked: { host: string; port: number; command: string | null; count: number }[];
-}
+  junit: JunitReport.nullable(),
+  workdir: z.string(),
+  blocked: z.array(z.object({ host: z.string(), port: z.number(), command: z.string().nullable(), count: z.number() })),
+});
+export type Execution = z.infer<typeof Execution>;
 
 export interface ExecuteTools {
   mask: Mask;
@@ -36,6 +38,8 @@ const keepBytes = 64 * 1024;
 const outputChars = 60_000;
 const largestReportBytes = 16 * 1024 ** 2;
 const mostReports = 50;
+/** All reports of one run together. */
+const reportBytes = 64 * 1024 ** 2;
 
 /**
  * Opens a fresh container, runs the job in it and removes it. The result is the exit code that the engine saw; output only illustrates.
@@ -112,9 +116,11 @@ async function clearReports(sandbox: Sandbox, pattern: string, tools: ExecuteToo
 
 async function readReports(sandbox: Sandbox, pattern: string, tools: ExecuteTools): Promise<JunitReport | null> {
   const reports: JunitReport[] = [];
+  let bytesLeft = reportBytes;
   for (const path of await reportPaths(sandbox, pattern, tools)) {
-    const file = await sandbox.readFile(path, { maxBytes: largestReportBytes });
+    const file = await sandbox.readFile(path, { maxBytes: Math.min(largestReportBytes, bytesLeft) });
     if (file.kind !== 'file' || file.truncated) continue;
+    bytesLeft -= file.bytes.length;
     const report = readJunit(tools.mask(new TextDecoder().decode(file.bytes)));
     if (report !== null) reports.push(report);
   }

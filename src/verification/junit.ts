@@ -1,16 +1,21 @@
+import { z } from 'zod';
+
 /** Outcome of each test of a JUnit XML file. */
-export interface JunitReport {
-  passed: string[];
-  failed: string[];
-  skipped: string[];
-}
+export const JunitReport = z.object({
+  passed: z.array(z.string()),
+  failed: z.array(z.string()),
+  skipped: z.array(z.string()),
+});
+export type JunitReport = z.infer<typeof JunitReport>;
 
 /** A reader of untrusted text needs an end: larger files are no reports. */
 const largestChars = 16 * 1024 ** 2;
 const largestTests = 100_000;
-const largestTagChars = 64 * 1024;
+/** Looked at for the name of a test. */
+const largestAttributesChars = 64 * 1024;
 
-const attribute = /([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
+/** Begins at a space: anywhere in a long word it could begin again and again. */
+const attribute = /\s([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
 const entities: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
 
 /**
@@ -93,11 +98,10 @@ const stretches = [
   { opens: '<?', closes: '?>' },
 ];
 
-/** The `>` that ends the tag, not one inside a quoted value; -1 when there is none near enough. */
+/** The `>` that ends the tag, not one inside a quoted value; -1 when there is none. */
 function tagEnd(text: string, start: number): number {
   let quote = '';
-  const last = Math.min(text.length, start + largestTagChars);
-  for (let at = start + 1; at < last; at += 1) {
+  for (let at = start + 1; at < text.length; at += 1) {
     const character = text.charAt(at);
     if (quote !== '') {
       if (character === quote) quote = '';
@@ -109,7 +113,10 @@ function tagEnd(text: string, start: number): number {
 
 function testName(attributes: string): string {
   const values = new Map(
-    [...attributes.matchAll(attribute)].map((match) => [match[1], withEntities(match[2] ?? match[3] ?? '')]),
+    [...attributes.slice(0, largestAttributesChars).matchAll(attribute)].map((match) => [
+      match[1],
+      withEntities(match[2] ?? match[3] ?? ''),
+    ]),
   );
   return [values.get('classname'), values.get('name')]
     .filter((part) => part !== undefined && part !== '')

@@ -1,10 +1,13 @@
+import { z } from 'zod';
+
 /** What a test runner said in its output. Never decides a pass; only a loss against base and which tests fail. */
-export interface RunnerReport {
+export const RunnerReport = z.object({
   /** Tests that really ran: passed and failed, without the skipped ones. Null when no known runner's summary is found. */
-  executed: number | null;
+  executed: z.number().nullable(),
   /** Names of failing tests, where they are told. */
-  failures: string[];
-}
+  failures: z.array(z.string()),
+});
+export type RunnerReport = z.infer<typeof RunnerReport>;
 
 interface Summary {
   pattern: RegExp;

@@ -34,6 +34,8 @@ export interface VerifyDoors {
   openBase: () => Promise<Sandbox>;
   /** Base with a part of the patch over it. */
   openWith: (overlay: Overlay) => Promise<Sandbox>;
+  /** The image that containers of base start from: it changes with everything that is in it. */
+  baseImage: () => Promise<string>;
   baseCache: BaselineCache;
   mask: Mask;
   judgeCommand: (command: string) => { allowed: boolean };

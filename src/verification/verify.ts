@@ -1,5 +1,5 @@
 import type { Overlay } from '../sandbox/sandbox.ts';
-import { readAnnotations } from './annotations.ts';
+import { readAnnotations, treePaths } from './annotations.ts';
 import { createBenches, type Part } from './benches.ts';
 import { type JudgedCheck, judgeCheck } from './checks.ts';
 import { judgeCriteria } from './criteria.ts';
@@ -118,14 +118,12 @@ async function annotationsOf(
 ): Promise<Verdict['annotations']> {
   const red = checks.filter(({ verdict, head }) => head !== null && verdict.state !== 'passed');
   if (red.length === 0) return [];
-  const paths = new Set((await doors.git.list(request.repository, request.tree)).map(({ path }) => path));
+  const tree = treePaths((await doors.git.list(request.repository, request.tree)).map(({ path }) => path));
   return red
     .flatMap(({ check, head }) =>
       head === null
         ? []
-        : readAnnotations({ kind: check.kind, output: head.record.output, workdir: head.workdir }, (path) =>
-            paths.has(path),
-          ),
+        : readAnnotations({ kind: check.kind, output: head.record.output, workdir: head.workdir }, tree),
     )
     .slice(0, 50);
 }

@@ -10,7 +10,8 @@ import { createGit } from '../../src/git/create-git.ts';
 import type { Git } from '../../src/git/git.ts';
 import { createDockerEngine } from '../../src/sandbox/docker-sandbox.ts';
 import { type ContainerChange, emptyOverlay, type Overlay, type Sandbox } from '../../src/sandbox/sandbox.ts';
-import { memoryBaselineCache } from '../../src/verification/baseline.ts';
+import type { BaselineCache } from '../../src/verification/baseline.ts';
+import type { Execution } from '../../src/verification/execute.ts';
 import { createMask } from '../../src/verification/mask.ts';
 import { decide } from '../../src/verification/outcomes.ts';
 import { judgePatch, mergeObjections } from '../../src/verification/patch-gates.ts';
@@ -63,7 +64,11 @@ export async function createProvingGround(
     files: () => git.tar(repository, base),
     limits,
   });
-  const baseCache = memoryBaselineCache();
+  const kept = new Map<string, Execution>();
+  const baseCache: BaselineCache = {
+    get: async (key) => kept.get(key) ?? null,
+    put: async (key, execution) => void kept.set(key, execution),
+  };
   const signal = new AbortController().signal;
   let opened = 0;
   const openFresh = (overlay: Overlay): Promise<Sandbox> => {
@@ -94,6 +99,7 @@ export async function createProvingGround(
       openHead: async () => open(await git.overlay(repository, base, tree), ++turns.head, fresh),
       openBase: () => open(emptyOverlay, ++turns.base, fresh),
       openWith: (overlay) => open(overlay, ++turns.part, fresh),
+      baseImage: async () => prepared.image,
       baseCache,
       mask: createMask(secret),
       judgeCommand: () => ({ allowed: true }),

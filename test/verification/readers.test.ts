@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readAnnotations } from '../../src/verification/annotations.ts';
+import { readAnnotations, treePaths } from '../../src/verification/annotations.ts';
 import { changedLines } from '../../src/verification/changed-lines.ts';
 import { readJunit } from '../../src/verification/junit.ts';
 import { readRunnerOutput } from '../../src/verification/runner-output.ts';
@@ -41,6 +41,12 @@ describe('the output of a test runner', () => {
     expect(readRunnerOutput('built in 3 s')).toEqual({ executed: null, failures: [] });
   });
 
+  it('tells the tests after a failure whose message fills an attribute of any length', () => {
+    const long = `<testsuite><testcase name="a"><failure message="${'x'.repeat(200_000)}"/></testcase><testcase name="b"/></testsuite>`;
+
+    expect(readJunit(long)).toEqual({ passed: ['b'], failed: ['a'], skipped: [] });
+  });
+
   it('is read in linear time, whatever it is', () => {
     const started = Date.now();
     for (const text of ['\n'.repeat(200_000), ' '.repeat(200_000), '1 passed, '.repeat(20_000), 'ok 1 '.repeat(40_000)])
@@ -68,6 +74,12 @@ describe('a JUnit file', () => {
     expect(readJunit('{"not": "xml"}')).toBeNull();
   });
 
+  it('tells the tests after a failure whose message fills an attribute of any length', () => {
+    const long = `<testsuite><testcase name="a"><failure message="${'x'.repeat(200_000)}"/></testcase><testcase name="b"/></testsuite>`;
+
+    expect(readJunit(long)).toEqual({ passed: ['b'], failed: ['a'], skipped: [] });
+  });
+
   it('is read in linear time, whatever it is', () => {
     const started = Date.now();
     for (const text of [
@@ -75,6 +87,9 @@ describe('a JUnit file', () => {
       '<testcase name="'.repeat(50_000),
       '<'.repeat(500_000),
       "<a b='".repeat(100_000),
+      `<testsuite><testcase ${'a'.repeat(60_000)}/></testsuite>`.repeat(5),
+      `<testsuite><testcase${' a'.repeat(30_000)}/></testsuite>`.repeat(5),
+      `<testsuite><testcase a${' '.repeat(60_000)}/></testsuite>`.repeat(5),
     ])
       readJunit(text);
 
@@ -83,9 +98,21 @@ describe('a JUnit file', () => {
 });
 
 describe('places that an output points at', () => {
-  const files = new Set(['src/a.ts', 'src/b.py', 'pkg/c.go', 'src/lib.rs', 'test/a.test.js', 'Main.java']);
+  const files = [
+    'src/a.ts',
+    'src/b.py',
+    'pkg/c.go',
+    'src/lib.rs',
+    'test/a.test.js',
+    'Main.java',
+    'src/d.c',
+    'Makefile',
+  ];
+  const more = ['pkg/sum_test.go', 'one/same_test.go', 'two/same_test.go', 'tests/ATest.php', 'spec/a_spec.rb'];
+  const others = ['app/SumTest.java', 'app/A.kt', 'A.cs', 'a.sh', 'style.css', 'CMakeLists.txt', 'test/a_test.exs'];
+  const tree = treePaths([...files, ...more, ...others]);
   const found = (output: string) =>
-    readAnnotations({ kind: 'x', output, workdir: '/workspace' }, (path) => files.has(path)).map(
+    readAnnotations({ kind: 'x', output, workdir: '/workspace' }, tree).map(
       ({ path, line, message }) => `${path}:${line} ${message}`,
     );
 
@@ -115,12 +142,79 @@ describe('places that an output points at', () => {
     ],
     ['javac', "Main.java:3: error: ';' expected", "Main.java:3 error: ';' expected"],
     ['prettier', '[warn] src/a.ts', 'src/a.ts:1 differs from the required format'],
+    ['black', 'would reformat src/b.py', 'src/b.py:1 differs from the required format'],
+    ['rustfmt', 'Diff in /workspace/src/lib.rs:7:', 'src/lib.rs:7 differs from the required format'],
+    ['gcc and clang', "src/d.c:3:5: error: use of 'x'", "src/d.c:3 error: use of 'x'"],
+    ['Google Test', 'src/d.c:12: Failure', 'src/d.c:12 Failure'],
+    ['make', 'Makefile:3: *** missing separator.  Stop.', 'Makefile:3 *** missing separator.  Stop.'],
+    [
+      'CMake',
+      'CMake Error at CMakeLists.txt:3 (add_executable):',
+      'CMakeLists.txt:3 CMake Error at CMakeLists.txt:3 (add_executable):',
+    ],
+    ['go test', '    sum_test.go:12: got 1, want 2', 'pkg/sum_test.go:12 got 1, want 2'],
+    [
+      'cargo test',
+      "thread 'adds' panicked at src/lib.rs:10:9:\nassertion `left == right` failed",
+      'src/lib.rs:10 assertion `left == right` failed',
+    ],
+    ['Maven', "[ERROR] /workspace/Main.java:[3,5] ';' expected", "Main.java:3 ';' expected"],
+    [
+      'JUnit',
+      'org.opentest4j.AssertionFailedError: expected: <1>\n\tat app.SumTest.adds(SumTest.java:12)',
+      'app/SumTest.java:12 org.opentest4j.AssertionFailedError: expected: <1>',
+    ],
+    ['Kotlin', 'e: file:///workspace/app/A.kt:3:5 Unresolved reference', 'app/A.kt:3 Unresolved reference'],
+    [
+      'MSBuild',
+      '  A.cs(3,5): error CS1002: ; expected [/workspace/a.csproj]',
+      'A.cs:3 error CS1002: ; expected [/workspace/a.csproj]',
+    ],
+    [
+      'PHPUnit',
+      'Failed asserting that 1 matches expected 2.\n\n/workspace/tests/ATest.php:12',
+      'tests/ATest.php:12 Failed asserting that 1 matches expected 2.',
+    ],
+    [
+      'php -l',
+      'PHP Parse error:  syntax error in tests/ATest.php on line 3',
+      'tests/ATest.php:3 PHP Parse error:  syntax error in tests/ATest.php on line 3',
+    ],
+    [
+      'RSpec',
+      'Failure/Error: expect(1).to eq 2\n     # ./spec/a_spec.rb:6:in `block`',
+      'spec/a_spec.rb:6 Failure/Error: expect(1).to eq 2',
+    ],
+    ['Minitest', 'Failure:\nT#test_a [spec/a_spec.rb:6]:', 'spec/a_spec.rb:6 Failure:'],
+    ['ExUnit', '  1) test adds (T)\n     test/a_test.exs:6\n', 'test/a_test.exs:6 test/a_test.exs:6'],
+    ['ShellCheck', 'In a.sh line 3:\necho $x', 'a.sh:3 In a.sh line 3:'],
+    ['ruff, in full', 'F401 `os` imported but unused\n --> src/b.py:4:1', 'src/b.py:4 F401 `os` imported but unused'],
+    [
+      'stylelint',
+      '/workspace/style.css\n  2:3  ✖  Unexpected unit  unit-no',
+      'style.css:2 ✖  Unexpected unit  unit-no',
+    ],
+    ['biome', 'src/a.ts:3:5 lint/style/noVar', 'src/a.ts:3 lint/style/noVar'],
+    [
+      'jest',
+      '  ● sum › adds\n\n    Error: no\n      at Object.<anonymous> (test/a.test.js:6:10)',
+      'test/a.test.js:6 Error: no',
+    ],
   ])('are read from %s', (_, output, expected) => {
     expect(found(output)).toEqual([expected]);
   });
 
+  it('are read in linear time, whatever the output is', () => {
+    const started = Date.now();
+    for (const piece of [' ', '\t', 'a', 'src/', 'error ', '(', 'a.b:', '[', 'at '])
+      found(`${piece.repeat(60_000 / piece.length)}\n${`${piece.repeat(990 / piece.length)}\n`.repeat(60)}`);
+
+    expect(Date.now() - started).toBeLessThan(3_000);
+  });
+
   it('are files of the tree only, at most fifty', () => {
-    expect(found('/etc/passwd:1:1: error: x\n../../x.ts(1,1): error: y')).toEqual([]);
+    expect(found('/etc/passwd:1:1: error: x\n../../x.ts(1,1): error: y\n/elsewhere/a.ts:1:1: error: z')).toEqual([]);
+    expect(found('../src/a.ts:1:1: error: x\n    same_test.go:12: which one')).toEqual([]);
     expect(found(Array.from({ length: 90 }, (_, line) => `src/a.ts(${line + 1},1): error: x`).join('\n'))).toHaveLength(
       50,
     );
