@@ -2,6 +2,7 @@ import type { Attempt } from './attempt.ts';
 import type { Doors } from './doors.ts';
 import { eventsOf } from './engine/ledger.ts';
 import { latestOutput, outputsOf } from './engine/outputs.ts';
+import { restoreTree } from './evidence.ts';
 import type { AttemptEnd } from './run.ts';
 import { BuildResult } from './stages/build.ts';
 import { IntakeResult } from './stages/intake.ts';
@@ -25,6 +26,7 @@ export async function startOf(attempt: Attempt, doors: Doors): Promise<Start | A
   const { run } = attempt;
   const fromPatch = run.start.from === 'verify' || run.start.from === 'review' || run.start.from === 'learn';
   const saved = await latestOutput(doors.db, run.id, 'build', BuildResult);
+  if (saved) await restoreTree(attempt, saved.value.tree, doors);
   const [first] = (await eventsOf(doors.db, run.id, { kinds: ['stage'] })).filter(
     (event) => event.attempt === run.attempt,
   );

@@ -4,6 +4,7 @@ import { type Checkouts, createCheckouts } from './checkout.ts';
 import type { Doors } from './doors.ts';
 import { eventsOf } from './engine/ledger.ts';
 import type { Steps } from './engine/steps.ts';
+import { keepTree, restoreTree } from './evidence.ts';
 import type { ModelMessage } from './model/model.ts';
 import type { AttemptEnd, StageName } from './run.ts';
 import type { Sandbox } from './sandbox/sandbox.ts';
@@ -42,6 +43,7 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
   let feedback: string | null = start.feedback;
   const sentBack: string[] = [];
   let turns = 0;
+  if (start.built !== null) await keepTree(attempt, start.built.tree, doors);
   for (let round = 1; round <= rounds; round++) {
     const index = start.index + round - 1;
     let built: BuildResult | null = round === 1 ? start.built : null;
@@ -71,6 +73,8 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
       });
       turns = built.turns;
       previous = { tree: built.tree, conversation };
+      await restoreTree(attempt, built.tree, doors);
+      await keepTree(attempt, built.tree, doors);
       const early = endOfBuild(built);
       if (early) return early;
     }

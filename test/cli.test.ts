@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../src/engine/database.ts';
 import { append } from '../src/engine/ledger.ts';
 import { migrate } from '../src/engine/migrations.ts';
+import { keepPatch } from '../src/engine/patches.ts';
 import { endRun, enqueueRun, getRun } from '../src/engine/runs.ts';
 import { openSqlite } from '../src/engine/sqlite.ts';
 import type { Run } from '../src/run.ts';
@@ -146,6 +147,19 @@ describe('looking at runs', () => {
     expect(told.run.id).toBe(first.id);
     expect(told.numbers.turns).toBe(1);
     expect(told.events.map(({ kind }) => kind)).toEqual(['run.state', 'model.call']);
+  });
+
+  it('gives the newest patch of one byte for byte, and ends with 1 where there is none', async () => {
+    const patch = Buffer.from('diff --git a/a b/a\n+\u001b[31mr\u00e9d\n');
+    const made = { runId: first.id, attempt: 1, base: 'b'.repeat(40), tree: 'c'.repeat(40), masked: false, patch };
+    await keepPatch(db as Database, made);
+
+    expect(await given('show', first.id, '--patch')).toEqual({ code: 0, out: patch.toString(), err: '' });
+    expect(await given('show', second.id, '--patch')).toEqual({
+      code: 1,
+      out: '',
+      err: 'The run has made no patch.\n',
+    });
   });
 
   it('that do not exist ends with 1 and names one that does', async () => {

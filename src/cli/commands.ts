@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type RunState, type StageName, stageNames } from '../run.ts';
 import type { InitOptions } from './init.ts';
 import type { RunOptions } from './run-local.ts';
-import type { ListOptions, RetryOptions } from './runs.ts';
+import type { ListOptions, RetryOptions, ShowOptions } from './runs.ts';
 
 /** The commands and what may be given to them. What a command needs is loaded when it is given: help waits for none of it. */
 type Finish = (code: number) => void;
@@ -49,7 +49,8 @@ export function addRunsCommands(program: Command, finish: Finish): void {
     .command('show <run>')
     .description('one run with its ledger')
     .option('--json', 'machine-readable, with every event')
-    .action(async (id: string, options: { json?: boolean }) => (await import('./runs.ts')).show(id, options));
+    .option('--patch', 'nothing but its newest patch, as `git apply` takes it')
+    .action(async (id: string, options: ShowOptions) => finish(await (await import('./runs.ts')).show(id, options)));
   program
     .command('stop <run>')
     .description('end a run in any state')

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Database } from '../engine/database.ts';
 import { eventsOf } from '../engine/ledger.ts';
+import { patchOf } from '../engine/patches.ts';
 import { beginAttempt, getRun, listRuns, requestCancel } from '../engine/runs.ts';
 import { asMillwrightError } from '../errors.ts';
 import { type AttemptStart, liveStates, mayMove, type Run, type RunState, type StageName } from '../run.ts';
@@ -9,7 +10,7 @@ import { runNumbers } from '../run-numbers.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import { showStatus } from '../status.ts';
 import { openDoors, openStore } from '../wiring.ts';
-import { printRun } from './show.ts';
+import { printPatch, printRun } from './show.ts';
 import { CallError, cost, line, table, processTerminal as terminal, tokens } from './terminal.ts';
 
 const mostEvents = 100_000;
@@ -19,6 +20,11 @@ export interface ListOptions {
   repository?: string;
   limit: number;
   json?: boolean;
+}
+
+export interface ShowOptions {
+  json?: boolean;
+  patch?: boolean;
 }
 
 export interface RetryOptions {
@@ -74,13 +80,16 @@ async function listFrom(db: Database, options: ListOptions): Promise<void> {
   terminal.out(table(['RUN', 'STATE', 'ISSUE', 'ATTEMPT', 'STAGE', 'TURNS', 'TOKENS', 'COST', 'OUTCOME'], rows));
 }
 
-export function show(id: string, { json }: { json?: boolean }): Promise<void> {
+/** 0, or 1 when there is no patch to show. */
+export function show(id: string, { json, patch }: ShowOptions): Promise<number> {
   return withStore(async (db) => {
     const run = await knownRun(db, id);
+    if (patch) return printPatch(await patchOf(db, id), terminal);
     const numbers = await runNumbers(run, { db });
     const events = await eventsOf(db, id, { limit: mostEvents });
     if (json) terminal.out(JSON.stringify({ run, numbers, events }, null, 2));
     else printRun({ run, numbers, events }, terminal);
+    return 0;
   });
 }
 

@@ -1,4 +1,5 @@
 import type { LedgerEvent } from '../engine/ledger.ts';
+import type { KeptPatch } from '../engine/patches.ts';
 import type { RunNumbers } from '../report/facts.ts';
 import { durationText } from '../report/phrases.ts';
 import type { Run } from '../run.ts';
@@ -51,4 +52,16 @@ export function printRun(
       ]),
     ),
   );
+}
+
+/** The patch as it is for a file or a pipe, readable for a terminal. Returns the exit code. */
+export function printPatch(kept: KeptPatch | null, terminal: Terminal): number {
+  if (kept?.patch) {
+    if (kept.masked) terminal.err('The value of a secret was taken out: this patch can be read, not applied.');
+    terminal.bytes(kept.patch);
+    return 0;
+  }
+  const why = kept === null ? 'The run has made no patch.' : `Its patch was too large to keep (${kept.bytes} bytes).`;
+  terminal.err(why);
+  return 1;
 }

@@ -5,6 +5,8 @@ import { visibleText } from '../report/visible-text.ts';
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;
+  /** A result that is data: as it is for a file or a pipe, as visible text for a terminal. */
+  bytes(data: Uint8Array): void;
   /** Whether a person watches standard error, so that a line may be written over. Its width then, in columns. */
   columns: number | null;
 }
@@ -13,6 +15,8 @@ export interface Terminal {
 export const processTerminal: Terminal = {
   out: (text) => void process.stdout.write(`${text}\n`),
   err: (text) => void process.stderr.write(`${text}\n`),
+  bytes: (data) =>
+    void process.stdout.write(process.stdout.isTTY ? visibleText(Buffer.from(data).toString('utf8')) : data),
   columns: process.stderr.isTTY ? process.stderr.columns || 80 : null,
 };
 

@@ -156,4 +156,20 @@ CREATE TABLE baselines (
 CREATE INDEX baselines_made ON baselines (made_at_ms);
 `,
   },
+  {
+    id: 3,
+    sql: `
+CREATE TABLE patches (
+  run_id TEXT NOT NULL,
+  base TEXT NOT NULL,
+  tree TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  made_at_ms BIGINT NOT NULL,
+  bytes INTEGER NOT NULL,
+  masked INTEGER NOT NULL,
+  body TEXT,
+  PRIMARY KEY (run_id, base, tree)
+);
+`,
+  },
 ];

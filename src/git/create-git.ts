@@ -9,10 +9,11 @@ import { logOf } from './log.ts';
 import { type Mirror, openMirror } from './mirror.ts';
 import { fetchIntoMirror, type GitLog } from './mirror-fetch.ts';
 import { writePatch } from './patch.ts';
+import { applyPatch, patchText } from './patch-text.ts';
 import { commitTree, headOnRemote, mergeBase, mergeTrees, pushCommit } from './publish.ts';
 import { sweepScratch } from './scratch.ts';
 import { tarOf } from './tar.ts';
-import { findUnsupported, listTree, readFile, requireSha, treeOf } from './tree.ts';
+import { findUnsupported, holdsTree, listTree, readFile, requireSha, treeOf } from './tree.ts';
 
 export interface GitOptions {
   /** Folder for the bare mirrors; made when missing. Processes that share it wait for each other. */
@@ -42,6 +43,7 @@ export function createGit(options: GitOptions): Git {
       fetchIntoMirror({ mirror: at(remote.repository), command, remote, want, log, ...limited(signal) }),
     remoteHead: (remote, branch, signal) => headOnRemote(command, remote, branch, signal),
     treeOf: (repository, commit) => treeOf(at(repository), commit),
+    holds: (repository, tree) => holdsTree(at(repository), tree),
     list: async (repository, commit) =>
       (await listTree(at(repository), commit, { sizes: true })).map(({ path, mode, blob, sizeBytes }) => ({
         path,
@@ -59,6 +61,8 @@ export function createGit(options: GitOptions): Git {
       return await ignoredPaths(mirror, scratchRoot, await listTree(mirror, commit, { sizes: false }), paths);
     },
     diff: (repository, base, head) => diffTrees(at(repository), base, head),
+    patchText: (repository, base, head) => patchText(at(repository), base, head),
+    applyPatch: (repository, base, patch) => applyPatch(at(repository), scratchRoot, base, patch),
     overlay: (repository, base, head) => overlayBetween(at(repository), base, head),
     commit: (repository, request) => commitTree(at(repository), request),
     mergeBase: (repository, left, right) => mergeBase(at(repository), left, right),

@@ -24,7 +24,14 @@ const statuses: Readonly<Record<string, DiffFile['status']>> = {
 };
 
 // No external diff, no textconv: settings could not name one here, but the promise should not hang on one wall alone.
-const safeFlags = ['-r', '--no-ext-diff', '--no-textconv', '--no-color', '--full-index', '--ignore-submodules=none'];
+export const safeFlags = [
+  '-r',
+  '--no-ext-diff',
+  '--no-textconv',
+  '--no-color',
+  '--full-index',
+  '--ignore-submodules=none',
+];
 
 export async function diffTrees(mirror: Mirror, base: string, head: string): Promise<Diff> {
   const range = [requireSha(base), requireSha(head), '--'];

@@ -9,6 +9,8 @@ export interface Git {
   remoteHead(remote: Remote, branch: string, signal?: AbortSignal): Promise<string | null>;
   /** Tree of a commit. */
   treeOf(repository: string, commit: string): Promise<string>;
+  /** Whether a tree is there: one that no ref of the remote holds goes with the mirror. */
+  holds(repository: string, tree: string): Promise<boolean>;
   /** Files of a commit or tree: path, mode, size, blob; sorted. */
   list(repository: string, commit: string): Promise<TreeEntry[]>;
   /** Bytes of one file at a commit or tree, or null. */
@@ -33,6 +35,10 @@ export interface Git {
   ignored(repository: string, commit: string, paths: readonly string[]): Promise<Set<string>>;
   /** Diff between two commits or trees, renames detected. */
   diff(repository: string, base: string, head: string): Promise<Diff>;
+  /** What leads from `base` to `head` as one patch that `git apply` takes, binary files included. Its bytes are those of the files. */
+  patchText(repository: string, base: string, head: string): Promise<Uint8Array>;
+  /** Applies such a patch to `base`'s files, by plumbing; returns the tree. Errors: `outside.git` when it does not fit. */
+  applyPatch(repository: string, base: string, patch: Uint8Array): Promise<string>;
   /** The overlay that turns `base`'s files into `head`'s. */
   overlay(repository: string, base: string, head: string): Promise<Overlay>;
   /** Makes a commit object (not a ref). Deterministic: same input, same sha. */

@@ -30,6 +30,10 @@ export async function treeOf(mirror: Mirror, commit: string): Promise<string> {
   return out.toString().trim();
 }
 
+export async function holdsTree(mirror: Mirror, tree: string): Promise<boolean> {
+  return (await mirror.result(['cat-file', '-e', `${requireSha(tree)}^{tree}`])).exitCode === 0;
+}
+
 /** Every file below a commit or tree, in git's order. Errors: `outside.git` for a tree that no checkout may hold. */
 export async function listTree(mirror: Mirror, treeish: string, options: { sizes: boolean }): Promise<RawEntry[]> {
   const args = ['ls-tree', '-r', '-z', '--full-tree', ...(options.sizes ? ['--long'] : []), requireSha(treeish)];
