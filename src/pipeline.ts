@@ -6,7 +6,7 @@ import { updateRun } from './engine/runs.ts';
 import { createSteps } from './engine/steps.ts';
 import type { Remote } from './git/git.ts';
 import { readLayers } from './policy-source.ts';
-import { recordEnd } from './record.ts';
+import { readRecord } from './record.ts';
 import type { AttemptEnd, StageName } from './run.ts';
 import { runNumbers } from './run-numbers.ts';
 import { Briefing, briefingBudgetTokens, briefingWait, selectContext } from './stages/context.ts';
@@ -68,7 +68,7 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
   if (published.pullRequest === null) return { state: 'waiting', outcome: published.outcome };
 
   await enter('learn');
-  await steps.step('learn', LearnResult, () => recordEnd({ ...lease.run, outcome: published.outcome }, doors));
+  await steps.step('learn', LearnResult, () => readRecord(lease.run, lease.run.attempt, doors));
   return { state: 'done', outcome: published.outcome };
 }
 

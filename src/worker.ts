@@ -5,8 +5,8 @@ import { deferDelivery, failDelivery, finishDelivery, takeDelivery } from './eng
 import { append } from './engine/ledger.ts';
 import { getRun, listRuns, moveRun } from './engine/runs.ts';
 import { asMillwrightError, MillwrightError } from './errors.ts';
+import { measureNextEnd } from './learning/measure.ts';
 import { carry } from './pipeline.ts';
-import { recordEnd } from './record.ts';
 import { verifyNextRollback } from './rollback/verify-rollback.ts';
 import type { AttemptEnd, Outcome } from './run.ts';
 import { showStatus, showStatusSoon } from './status.ts';
@@ -69,6 +69,7 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
   const rollbacks = options.runs
     ? loop(stopping.signal, bell, doors, () => verifyNextRollback(doors, stopping.signal))
     : Promise.resolve();
+  const ends = loop(stopping.signal, bell, doors, () => measureNextEnd(doors));
 
   return {
     held: () => [...held.keys()],
@@ -76,7 +77,7 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
       stopping.abort(shutDown);
       bell.ring();
       for (const { controller } of held.values()) controller.abort(shutDown);
-      await Promise.all([deliveries, runs, rollbacks, ...[...held.values()].map(({ done }) => done)]);
+      await Promise.all([deliveries, runs, rollbacks, ends, ...[...held.values()].map(({ done }) => done)]);
       bell.close();
     },
   };
@@ -228,10 +229,7 @@ async function settle(lease: Lease, end: AttemptEnd, doors: Doors): Promise<void
     await moveRun(doors.db, lease, 'stopped', { outcome: stoppedOutcome(cancel?.by ?? '', cancel?.reason ?? null) });
   }
   const ended = await getRun(doors.db, lease.run.id);
-  if (!ended) return;
-  // The line writes the record of what went through it; every other end has one too.
-  if (ended.state === 'failed' || ended.state === 'stopped') await recordEnd(ended, doors);
-  await showStatus(ended, doors);
+  if (ended) await showStatus(ended, doors);
 }
 
 async function settleFailure(lease: Lease, error: MillwrightError, doors: Doors): Promise<void> {

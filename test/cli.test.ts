@@ -40,7 +40,7 @@ describe('the command', () => {
     const { code, out, err } = await given();
 
     expect(code).toBe(0);
-    for (const name of ['serve', 'worker', 'run', 'runs', 'show', 'stop', 'retry', 'doctor', 'init'])
+    for (const name of ['serve', 'worker', 'run', 'runs', 'show', 'stop', 'retry', 'metrics', 'doctor', 'init'])
       expect(out).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
     expect(err).toBe('');
   });
@@ -75,13 +75,16 @@ describe('the command', () => {
 });
 
 describe('a store', () => {
-  it.each(['runs', 'show', 'stop', 'retry'])('that is not there is named by %s, and not made', async (name) => {
-    const { code, err } = await given(name, ...(name === 'runs' ? [] : ['r1']));
+  it.each(['runs', 'show', 'stop', 'retry', 'metrics'])(
+    'that is not there is named by %s, and not made',
+    async (name) => {
+      const { code, err } = await given(name, ...(name === 'runs' || name === 'metrics' ? [] : ['r1']));
 
-    expect(code).toBe(2);
-    expect(err).toMatch(new RegExp(`no store in ${folder}/data.*DATA_DIR`));
-    expect(execFileSync('ls', [folder], { encoding: 'utf8' })).toBe('');
-  });
+      expect(code).toBe(2);
+      expect(err).toMatch(new RegExp(`no store in ${folder}/data.*DATA_DIR`));
+      expect(execFileSync('ls', [folder], { encoding: 'utf8' })).toBe('');
+    },
+  );
 
   it('that cannot be read is named with what to do, without a stack', async () => {
     mkdirSync(join(folder, 'data'));
@@ -296,5 +299,36 @@ describe('a local run that cannot begin', () => {
 
     expect(err).toMatch(/not testable/);
     expect(code).toBe(2);
+  });
+});
+
+describe('metrics', () => {
+  it('are told by week and repository, newest first, and for one repository only', async () => {
+    const store = await openData();
+    for (const [issue, slug] of [
+      [1, 'acme/shop'],
+      [2, 'acme/shop'],
+      [1, 'acme/site'],
+    ] as const) {
+      const { run } = await enqueueRun(store, newRun(issue, slug));
+      const outcome = { code: 'merged', text: 'merged', question: null, detail: null };
+      await endRun(store, run.id, 'waiting', outcome);
+      await endRun(store, run.id, 'done', outcome);
+    }
+
+    const all = await given('metrics');
+    const shop = await given('metrics', '--repository', 'Acme/Shop', '--json');
+    const none = await given('metrics', '--repository', 'acme/other');
+    const wrong = await given('metrics', '--weeks', 'many');
+
+    const [head, ...rows] = all.out.trim().split('\n');
+    expect(head).toMatch(/^WEEK +REPOSITORY +RUNS +MERGED +REWORK/);
+    expect(rows.map((row) => row.split(/ +/).slice(1, 5))).toEqual([
+      ['acme/shop', '2', '2', '-'],
+      ['acme/site', '1', '1', '-'],
+    ]);
+    expect(JSON.parse(shop.out)).toMatchObject([{ repository: 'github.com/acme/shop', runs: 2, merged: 2 }]);
+    expect([all.code, shop.code, none.code, wrong.code]).toEqual([0, 0, 1, 2]);
+    expect(none.err).toMatch(/acme\/other/);
   });
 });

@@ -171,8 +171,9 @@ test('/stop in mid-build ends the run within ten seconds, and nothing is pushed'
   expect(Date.now() - startedAtMs).toBeLessThan(10_000);
   expect(comments(site, number)[0]).toMatch(/[Ss]topped by/);
   const [run] = await listRuns(site.factory.doors.db, {});
-  const [record] = await eventsOf(site.factory.doors.db, run?.id ?? '', { kinds: ['learn.record'] });
-  expect(record?.data).toMatchObject({ outcome: 'stopped' });
+  const records = () => eventsOf(site.factory.doors.db, run?.id ?? '', { kinds: ['learn.record'] });
+  await until(async () => (await records()).length === 1);
+  expect((await records())[0]?.data).toMatchObject({ outcome: 'stopped', rework: 0 });
   expect(await site.github.fileAt(repo, `millwright/issue-${number}`, 'src/add.js').catch(() => null)).toBeNull();
   expect(pulls(site)).toEqual([]);
 });

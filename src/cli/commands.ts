@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type RunState, type StageName, stageNames } from '../run.ts';
 import type { InitOptions } from './init.ts';
+import type { MetricsOptions } from './metrics.ts';
 import type { RunOptions } from './run-local.ts';
 import type { ListOptions, RetryOptions, ShowOptions } from './runs.ts';
 
@@ -66,6 +67,13 @@ export function addRunsCommands(program: Command, finish: Finish): void {
     .option('--guidance <text>', 'for the agent, as `/retry` gives it')
     .option(...json)
     .action(async (id: string, options: RetryOptions) => finish(await (await import('./runs.ts')).retry(id, options)));
+  program
+    .command('metrics')
+    .description('rework, times, escaped defects and cost, by week and repository')
+    .option('--repository <owner/name>', 'only of this repository')
+    .option('--weeks <n>', 'this week and those before it', limitFrom, 12)
+    .option(...json)
+    .action(async (options: MetricsOptions) => (await import('./metrics.ts')).metrics(options));
 }
 
 export function addSetUpCommands(program: Command, finish: Finish): void {

@@ -34,7 +34,7 @@ export interface RetryOptions {
 }
 
 /** Errors: CallError where there is no store to look at; `outside.database`. */
-async function withStore<T>(work: (db: Database, settings: Settings) => Promise<T>): Promise<T> {
+export async function withStore<T>(work: (db: Database, settings: Settings) => Promise<T>): Promise<T> {
   const settings = readSettings([]);
   const { DATABASE_URL, DATA_DIR } = settings.environment;
   // Looking must not make a store: an empty list would hide that another one was meant.

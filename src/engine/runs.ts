@@ -12,6 +12,7 @@ import { holdLease, type Lease } from './claim.ts';
 import type { Database, Sql, SqlValue } from './database.ts';
 import { appendIn } from './ledger.ts';
 import { insertRun, type NewRun } from './new-run.ts';
+import { noteEnd } from './records.ts';
 import { assignments, type RunFields, type RunRow, runOf } from './run-rows.ts';
 import { carrySteps } from './steps.ts';
 
@@ -227,7 +228,10 @@ async function endIn(
     state,
     JSON.stringify(outcome),
   );
-  if (changed > 0) await appendState(db, sql, runId, { state, outcome, ...data });
+  if (changed > 0) {
+    await appendState(db, sql, runId, { state, outcome, ...data });
+    await noteEnd(db, sql, runId, outcome.code);
+  }
   return changed > 0;
 }
 
@@ -250,7 +254,10 @@ export async function moveRun(db: Database, lease: Lease, to: RunState, fields: 
       to,
       ...values,
     );
-    if (changed > 0) await appendState(db, sql, runId, { state: to, ...fields });
+    if (changed > 0) {
+      await appendState(db, sql, runId, { state: to, ...fields });
+      if (to !== 'queued') await noteEnd(db, sql, runId, fields.outcome?.code ?? to);
+    }
     return changed > 0;
   });
   if (moved) await wakeAll(db);

@@ -172,4 +172,61 @@ CREATE TABLE patches (
 );
 `,
   },
+  {
+    id: 4,
+    // One row for each ended attempt, so that metrics never read ledgers, and their sums by week. `latest` marks a run's newest attempt;
+    // `due` counts ends not measured yet, `stale` changes not summed yet.
+    sql: `
+CREATE TABLE records (
+  run_id TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  repository TEXT NOT NULL,
+  issue INTEGER NOT NULL,
+  pull_request INTEGER,
+  latest INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  ended_at_ms BIGINT NOT NULL,
+  week INTEGER NOT NULL,
+  due INTEGER NOT NULL,
+  stage TEXT,
+  sent_back TEXT NOT NULL DEFAULT '[]',
+  rounds INTEGER NOT NULL DEFAULT 0,
+  rework INTEGER NOT NULL DEFAULT 0,
+  judged INTEGER NOT NULL DEFAULT 0,
+  first_round_pass INTEGER NOT NULL DEFAULT 0,
+  patch_ms BIGINT,
+  review_ms BIGINT,
+  turns INTEGER NOT NULL DEFAULT 0,
+  tokens BIGINT NOT NULL DEFAULT 0,
+  micro_usd BIGINT NOT NULL DEFAULT 0,
+  unpriced INTEGER NOT NULL DEFAULT 0,
+  signature TEXT,
+  cause TEXT,
+  repeated INTEGER NOT NULL DEFAULT 0,
+  escaped_at_ms BIGINT,
+  escaped_by TEXT,
+  PRIMARY KEY (run_id, attempt)
+);
+CREATE INDEX records_due ON records (ended_at_ms) WHERE due > 0;
+CREATE INDEX records_weeks ON records (repository, week);
+CREATE INDEX records_signature ON records (repository, signature, ended_at_ms) WHERE signature IS NOT NULL;
+CREATE INDEX records_pull_request ON records (repository, pull_request) WHERE pull_request IS NOT NULL;
+
+INSERT INTO records (run_id, attempt, repository, issue, pull_request, latest, state, outcome, ended_at_ms, week, due)
+SELECT id, attempt, repository, issue, pull_request, 1, state, '', updated_at_ms, (updated_at_ms + 259200000) / 604800000, 1
+FROM runs WHERE state IN ('waiting', 'done', 'failed', 'stopped');
+
+CREATE TABLE record_weeks (
+  repository TEXT NOT NULL,
+  week INTEGER NOT NULL,
+  stale INTEGER NOT NULL,
+  data TEXT NOT NULL,
+  PRIMARY KEY (repository, week)
+);
+CREATE INDEX record_weeks_stale ON record_weeks (week) WHERE stale > 0;
+
+INSERT INTO record_weeks (repository, week, stale, data) SELECT DISTINCT repository, week, 1, '' FROM records;
+`,
+  },
 ];

@@ -3,6 +3,7 @@ import { Gauge, Registry } from 'prom-client';
 import type { Database } from '../engine/database.ts';
 import type { SandboxEngine } from '../sandbox/sandbox.ts';
 import { maySeeDetails } from './health.ts';
+import { addLearningGauges } from './learning-gauges.ts';
 
 /** `GET /metrics` for Prometheus, from the store as it stands: for this machine, or with the token. */
 export function metricsHandler(doors: { db: Database; sandbox: Pick<SandboxEngine, 'status'> }, token: string | null) {
@@ -59,6 +60,7 @@ async function readMetrics({
     const { code } = JSON.parse(row.outcome ?? '{"code":"none"}') as { code: string };
     outcomes.inc({ outcome: code }, Number(row.count));
   }
+  await addLearningGauges(registry, db);
   const available = gauge('millwright_sandbox_available', 'Whether a sandbox engine answers: 1 or 0.', []);
   available.set((await sandbox.status()).available ? 1 : 0);
   return registry;

@@ -38,6 +38,9 @@ describe.each(stores)('metrics on %s', (_name, openStore) => {
     expect(text).toContain('millwright_runs{state="queued"} 1');
     expect(text).toContain('millwright_run_outcomes{outcome="stopped"} 1');
     expect(text).toContain('millwright_sandbox_available 1');
+    expect(text).toContain('millwright_merged_pull_requests{repository="github.com/acme/shop"} 0');
+    expect(text).toContain('millwright_cost_dollars{repository="github.com/acme/shop"} 0');
+    expect(text).not.toContain('millwright_rework_ratio{');
   });
 });
 
