@@ -3,6 +3,7 @@ import { type Budget, budgetedModel, createBudget, type SpendClause, type SpendL
 import { newNonce } from './agent/fence.ts';
 import type { Contract } from './contract/contract.ts';
 import { amendFiles } from './contract/globs.ts';
+import { type ServerAddress, serversFor } from './contract/mcp-servers.ts';
 import { revisionOfContract } from './contract/revision.ts';
 import type { Walls } from './contract/walls.ts';
 import { type Doors, repositoryKey } from './doors.ts';
@@ -39,6 +40,8 @@ export interface Attempt {
   nonce: string;
   /** Values of the granted secrets, by name: for the sandbox only. */
   secrets: Readonly<Record<string, string>>;
+  /** Where the operator has MCP servers, by name, with their credentials: for the app alone. */
+  servers: ReadonlyMap<string, ServerAddress>;
   mask: (text: string) => string;
   record(kind: string, data: unknown): Promise<void>;
   signal: AbortSignal;
@@ -73,7 +76,8 @@ export async function openAttempt(
   const secrets = Object.fromEntries(
     walls.secrets.flatMap((name) => (doors.host.secrets[name] ? [[name, doors.host.secrets[name]]] : [])),
   );
-  const mask = createMask(secrets);
+  const servers = serversFor(doors.host.operatorPolicy, `${run.owner}/${run.name}`, doors.host.secrets);
+  const mask = createMask({ ...secrets, ...credentialsOf(servers) });
   const record = (kind: string, data: unknown) => {
     const event = {
       runId: run.id,
@@ -119,11 +123,20 @@ export async function openAttempt(
     }),
     nonce: newNonce(),
     secrets,
+    servers,
     mask,
     record,
     signal,
     deadlineMs: doors.clock.nowMs() + (walls.limits.minutes + 60) * 60_000,
   };
+}
+
+/** A server may send back what we sent to it. */
+function credentialsOf(servers: ReadonlyMap<string, ServerAddress>): Record<string, string> {
+  const hidden = [...servers.values()].flatMap((server) =>
+    server.hidden.map((value, index) => [`of MCP server ${server.name} ${index + 1}`, value]),
+  );
+  return Object.fromEntries(hidden);
 }
 
 /** Takes up what `/allow` and `/waive` have added to the request since the attempt was opened, for its next verdict. */

@@ -3,12 +3,14 @@ import { checkEngine, checkWalls, judgeCanary } from './doctor/engine.ts';
 import { type Finding, failed, guarded, ok, skipped } from './doctor/finding.ts';
 import { checkNode, checkStore } from './doctor/machine.ts';
 import { readManifest } from './doctor/manifest.ts';
+import { checkMcpServers } from './doctor/mcp.ts';
 import { checkOperatorPolicy, checkRepositoryPolicies } from './doctor/policies.ts';
 import { judgeClock, judgeRegistration, judgeWebhook } from './doctor/registration.ts';
 import type { Database } from './engine/database.ts';
 import { clockAheadMs, readAppFacts } from './github/app-facts.ts';
 import type { GitHub } from './github/github.ts';
 import type { GitHubConnection } from './github/octokit-client.ts';
+import type { Mcp } from './mcp/mcp.ts';
 import { probeModel } from './model/probe.ts';
 import type { CanaryOutcome } from './sandbox/egress.ts';
 import type { SandboxEngine } from './sandbox/sandbox.ts';
@@ -22,6 +24,7 @@ export interface Parts {
   tryEgress(settings: Settings): Promise<CanaryOutcome>;
   github(connection: GitHubConnection): GitHub;
   operatorPolicy(named: string | null): PolicyLayer | null;
+  mcp: Mcp;
   connection(settings: Settings, app: NonNullable<Settings['app']>): GitHubConnection;
 }
 
@@ -50,7 +53,10 @@ export async function examine(
   const storeFix = 'Make DATA_DIR a folder that this user may write, or DATABASE_URL a PostgreSQL that answers.';
   note(await guarded('store', storeFix, withinMs, () => checkStore(settings, parts.store)));
   const { MILLWRIGHT_POLICY } = settings.environment;
-  note([checkOperatorPolicy(MILLWRIGHT_POLICY ?? null, parts.operatorPolicy)]);
+  const { finding, policy } = checkOperatorPolicy(MILLWRIGHT_POLICY ?? null, parts.operatorPolicy);
+  note([finding]);
+  const mcpFix = 'Look at `mcp` in the operator ceiling.';
+  note(await guarded('MCP servers', mcpFix, withinMs, () => checkMcpServers(policy, settings.secrets, parts.mcp)));
   note(await examineEngine(settings, parts));
   await examineGitHub(settings, parts, note);
   note(await guarded('model', 'Check OPENAI_BASE_URL and OPENAI_API_KEY.', withinMs, () => checkModel(settings)));

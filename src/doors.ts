@@ -4,16 +4,18 @@ import type { PolicyLayer } from './contract/policy.ts';
 import type { Database } from './engine/database.ts';
 import type { Git } from './git/git.ts';
 import type { GitHub, RepositoryRef } from './github/github.ts';
+import type { Mcp } from './mcp/mcp.ts';
 import type { Model } from './model/model.ts';
 import type { SandboxEngine } from './sandbox/sandbox.ts';
 
-/** The six doors that lead outside, and the facts of this installation. Only `wiring.ts` makes one. */
+/** The doors that lead outside, and the facts of this installation. Only `wiring.ts` makes one. */
 export interface Doors {
   db: Database;
   github: GitHub;
   git: Git;
   sandbox: SandboxEngine;
   model: Model;
+  mcp: Mcp;
   clock: Clock;
   log: Logger;
   host: HostFacts;

@@ -60,6 +60,11 @@ export const errorTable = {
     operator:
       'The model service rejects the request: check OPENAI_MODEL, OPENAI_BASE_URL and `model` of the policy; see the cause.',
   },
+  'outside.mcp': {
+    retry: true,
+    requester: 'An MCP server did not answer as expected.',
+    operator: 'An MCP server of the operator ceiling failed; see the cause. `millwright doctor` tries each of them.',
+  },
   'outside.database': {
     retry: true,
     requester: 'The app could not reach its store.',
@@ -97,6 +102,11 @@ export const errorTable = {
     retry: false,
     requester: 'The set-up command failed.',
     operator: 'The repository’s `setup.command` failed; its output is in the status comment.',
+  },
+  'request.mcp-unusable': {
+    retry: false,
+    requester: 'An MCP server named by the policy is not set up.',
+    operator: 'An MCP server of the operator ceiling lacks its address or the value of a secret in its headers.',
   },
   'request.policy-invalid': {
     retry: false,

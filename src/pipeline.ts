@@ -7,7 +7,7 @@ import { createSteps } from './engine/steps.ts';
 import type { Remote } from './git/git.ts';
 import { readLayers } from './policy-source.ts';
 import { readRecord } from './record.ts';
-import type { AttemptEnd, StageName } from './run.ts';
+import { type AttemptEnd, type Run, type StageName, stageNames } from './run.ts';
 import { runNumbers } from './run-numbers.ts';
 import { Briefing, briefingBudgetTokens, briefingWait, selectContext } from './stages/context.ts';
 import { readDecisions } from './stages/decisions.ts';
@@ -16,6 +16,7 @@ import { LearnResult } from './stages/learn.ts';
 import { PlanResult, plan, planWait } from './stages/plan.ts';
 import { ReviewResult, review } from './stages/review.ts';
 import { showStatusSoon } from './status.ts';
+import { openToolServers } from './tool-servers.ts';
 import { turn } from './turn.ts';
 
 /**
@@ -35,6 +36,10 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
   const attempt = await openAttempt(lease, accepted, remote, doors, signal);
   await doors.git.fetch(remote, attempt.base.commit, signal);
 
+  await using servers = openToolServers(attempt, doors);
+  const unavailable = builds(lease.run) ? await servers.wait() : null;
+  if (unavailable) return { state: 'waiting', outcome: unavailable };
+
   await enter('context');
   const briefing = await steps.step('context', Briefing, async () =>
     selectContext(
@@ -44,6 +49,7 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
         contract: attempt.contract,
         walls: attempt.walls,
         decisions: await readDecisions(attempt),
+        lacking: servers.withheld(),
         budgetTokens: briefingBudgetTokens([attempt.model('plan').name, attempt.model('build').name]),
       },
       doors,
@@ -57,7 +63,7 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
   const gate = planWait(planned, attempt);
   if (gate) return { state: 'waiting', outcome: gate };
 
-  const turned = await turn({ attempt, steps, briefing, planned, enter, doors });
+  const turned = await turn({ attempt, steps, briefing, planned, servers, enter, doors });
   if ('state' in turned) return turned;
 
   await enter('review');
@@ -71,6 +77,9 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
   await steps.step('learn', LearnResult, () => readRecord(lease.run, lease.run.attempt, doors));
   return { state: 'done', outcome: published.outcome };
 }
+
+/** Whether the attempt begins before a patch is there: else it may well end without any tool. */
+const builds = ({ start }: Run) => stageNames.indexOf(start.from) <= stageNames.indexOf('build');
 
 /** Marks where the run is, for people and for a worker that takes over. */
 function entering(lease: Lease, doors: Doors, signal: AbortSignal): (stage: StageName, note?: string) => Promise<void> {

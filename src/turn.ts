@@ -14,6 +14,7 @@ import { guidanceOf, heardKind } from './stages/guidance.ts';
 import type { PlanResult } from './stages/plan.ts';
 import { verifyTree } from './stages/verify.ts';
 import { startOf } from './take-up.ts';
+import type { ToolServers } from './tool-servers.ts';
 import { Verdict } from './verification/verdict.ts';
 
 interface Turning {
@@ -21,6 +22,7 @@ interface Turning {
   steps: Steps;
   briefing: Briefing;
   planned: PlanResult;
+  servers: ToolServers;
   enter: (stage: StageName, note?: string) => Promise<void>;
   doors: Doors;
 }
@@ -67,6 +69,7 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
           attempt,
           await bench.at(previous.tree),
           doors,
+          await line.servers.tools(),
         );
         conversation = made.conversation;
         return made;

@@ -15,6 +15,8 @@ import type { GitHub } from './github/github.ts';
 import { createLocalGitHub, type LocalGitHubOptions } from './github/local-github.ts';
 import type { GitHubConnection } from './github/octokit-client.ts';
 import { createGitHub } from './github/octokit-github.ts';
+import { createHttpMcp } from './mcp/http-mcp.ts';
+import type { Mcp } from './mcp/mcp.ts';
 import { createOpenAiModel } from './model/openai-model.ts';
 import { connectDocker, parseDockerHost } from './sandbox/docker-client.ts';
 import { createDockerEngine } from './sandbox/docker-sandbox.ts';
@@ -51,6 +53,7 @@ export async function openDoors(settings: Settings): Promise<Doors> {
       clock: systemClock,
       log,
     }),
+    mcp: openMcp(),
     clock: systemClock,
     log,
     host: {
@@ -91,6 +94,7 @@ export async function openLocalDoors(given: Settings, place: LocalPlace): Promis
     git,
     sandbox: openSandboxEngine(settings, log),
     model: createOpenAiModel({ ...model, clock: systemClock, log }),
+    mcp: openMcp(),
     clock: systemClock,
     log,
     host: {
@@ -163,6 +167,10 @@ export function openSandboxEngine(settings: Settings, log: Logger): SandboxEngin
 
 export function openGitHub(connection: GitHubConnection): GitHub {
   return createGitHub(connection);
+}
+
+export function openMcp(): Mcp {
+  return createHttpMcp();
 }
 
 /** Tries the network wall on a container of its own. Errors: those of the data folder. */

@@ -56,7 +56,7 @@ const errors = /^errors\.ts$/;
 const clock = /^clock\.ts$/;
 const run = /^run\.ts$/;
 const contract = /^contract\//;
-const doorTypes = /^(?:(git|github|model|sandbox)\/\1|engine\/database|clock|doors)\.ts$/;
+const doorTypes = /^(?:(git|github|mcp|model|sandbox)\/\1|engine\/database|clock|doors)\.ts$/;
 
 const rooms: Record<string, Reach> = {
   contract: { values: [], types: [] },
@@ -64,6 +64,7 @@ const rooms: Record<string, Reach> = {
   engine: { values: [errors, run], types: [] },
   github: { values: [errors], types: [clock] },
   git: { values: [errors], types: [doorTypes] },
+  mcp: { values: [errors], types: [] },
   model: { values: [errors], types: [clock, /^contract\/walls\.ts$/] },
   sandbox: { values: [errors], types: [clock] },
   agent: {
@@ -95,6 +96,7 @@ const rooms: Record<string, Reach> = {
 const freeRooms = ['cli', 'doctor', 'rollback', 'web', 'learning'];
 
 const homes: Record<string, RegExp> = {
+  '@modelcontextprotocol/sdk': /^mcp\//,
   '@octokit/auth-app': /^github\//,
   '@octokit/rest': /^github\//,
   '@octokit/webhooks': /^deliveries\.ts$/,
@@ -163,7 +165,7 @@ describe('imports', () => {
 
   it('of implementations are made by wiring.ts alone', () => {
     const implementations =
-      /^(?:engine\/(?:sqlite|postgres)|github\/(?:octokit|local)-github|git\/create-git|model\/openai-model|sandbox\/docker-sandbox)\.ts$/;
+      /^(?:engine\/(?:sqlite|postgres)|github\/(?:octokit|local)-github|git\/create-git|mcp\/http-mcp|model\/openai-model|sandbox\/docker-sandbox)\.ts$/;
     const broken = ({ from, to }: Import) =>
       implementations.test(to) && from !== 'wiring.ts' && roomOf(from) !== roomOf(to);
 

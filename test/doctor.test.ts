@@ -12,6 +12,7 @@ import type { AppFacts } from '../src/github/app-facts.ts';
 import { cli } from './support/cli.ts';
 import { environmentFor } from './support/factory.ts';
 import { type GitHubOptions, type GitHubStandIn, startGitHub } from './support/github-stand-in.ts';
+import { startMcp } from './support/mcp-server.ts';
 import { type ModelOptions, type ModelStandIn, startModel } from './support/model-stand-in.ts';
 import { smallRepository } from './support/scripted.ts';
 
@@ -106,6 +107,43 @@ describe('the doctor', () => {
       expect(found(name)?.state, name).toBe('skipped');
     expect(found('store')?.state).toBe('ok');
     for (const finding of findings) expect(finding.fix === null, finding.name).toBe(finding.state !== 'failed');
+  });
+
+  it('connects to each MCP server of the operator ceiling, holds its tools against the grants, and prints no credential', {
+    timeout: 120_000,
+  }, async () => {
+    const env = await surroundings();
+    await using server = await startMcp();
+    const servers = [
+      `docs: { url: "${server.url}", headers: { Authorization: "Bearer \${DOCS}" }, tools: [search, read] }`,
+      `half: { url: "${server.url}", tools: [search, gone] }`,
+      'away: { url: "http://127.0.0.1:2/mcp", headers: { X-Api-Key: "k3y-in-the-file" }, tools: [search] }',
+      `bare: { url: "${server.url}", headers: { X-Api-Key: "\${NOT_SET}" }, tools: [search] }`,
+    ];
+    writeFileSync(join(folder, 'ceiling.yml'), `mcp:\n${servers.map((line) => `  ${line}\n`).join('')}`);
+
+    const told = await doctor({
+      ...env,
+      ...withoutEngine(),
+      MILLWRIGHT_POLICY: join(folder, 'ceiling.yml'),
+      MILLWRIGHT_SECRET_DOCS: 'k3y-of-docs',
+    });
+
+    expect(told.found('MCP server docs')).toMatchObject({
+      state: 'ok',
+      found: 'answers, and offers the 2 granted of 3 tools',
+    });
+    expect(told.found('MCP server half')).toMatchObject({ state: 'warning', found: expect.stringMatching(/gone/) });
+    expect(told.found('MCP server away')).toMatchObject({
+      state: 'failed',
+      found: expect.stringMatching(/away.*ECONNREFUSED/),
+    });
+    expect(told.found('MCP server bare')).toMatchObject({
+      state: 'failed',
+      found: expect.stringMatching(/MILLWRIGHT_SECRET_NOT_SET/),
+    });
+    expect(server.requests.some(({ headers }) => headers.authorization === 'Bearer k3y-of-docs')).toBe(true);
+    expect(told.all).not.toMatch(/k3y-/);
   });
 
   it('finds a wrong key, an unreadable policy, a model that is not there and a port that is none, and prints no secret', {

@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type CliEnd, cli, type RunningCli, startCli } from './support/cli.ts';
-import { type ModelScript, type ModelStandIn, startModel } from './support/model-stand-in.ts';
+import { startMcp } from './support/mcp-server.ts';
+import {
+  type ChatRequest,
+  type ModelScript,
+  type ModelStandIn,
+  type Reply,
+  startModel,
+} from './support/model-stand-in.ts';
 import { call, contract, goodSource, goodTest, scripted, smallRepository, solve, submit } from './support/scripted.ts';
 import { until } from './support/until.ts';
 
@@ -125,6 +132,62 @@ test('a question ends with 3; the same command with an answer goes on to the bra
     pullRequest: { base: 'trunk', branch: result.branch, body: expect.stringContaining('## What changed') },
     checkRun: { name: 'millwright', conclusion: 'success' },
   });
+});
+
+/** A contract that names the server, and a ceiling that has it at this address. */
+function withDocs(url: string): void {
+  writeFileSync(join(folder, 'contract.md'), `${contract}\n## Tools in scope\n- MCPs: docs (read-only)\n`);
+  const headers = `{ Authorization: "Bearer \${DOCS}" }`;
+  const tools = '{ search: read-only, publish: mutating }';
+  writeFileSync(
+    join(folder, 'millwright.policy.yml'),
+    `mcp: { docs: { url: "${url}", headers: ${headers}, tools: ${tools} } }\n`,
+  );
+}
+const withKey = () => ({ ...options(), env: { ...options().env, MILLWRIGHT_SECRET_DOCS: 'k3y-of-docs' } });
+
+test('a granted tool of an MCP server is called, others are not, and its credential is found nowhere', {
+  timeout: runMs,
+}, async () => {
+  await using server = await startMcp();
+  const asked: string[] = [];
+  const noting = (reply: Reply) => (request: ChatRequest) => {
+    asked.push(JSON.stringify(request));
+    return reply;
+  };
+  const search = call('docs__search', { query: 'sum' });
+  const publish = call('docs__publish', { text: 'mine' });
+  await scriptedModel(scripted([search, publish, ...solve].map(noting)));
+  withDocs(server.url);
+
+  const { code, out, err } = await cli(args(), withKey());
+
+  expect(code, err).toBe(0);
+  const called = server.requests.filter(({ body }) => body.includes('tools/call'));
+  expect(called.map(({ body }) => JSON.parse(body).params.name)).toEqual(['search']);
+  expect(called[0]?.headers.authorization).toBe('Bearer k3y-of-docs');
+  expect(asked[0]).toMatch(/docs__search: Searches the handbook/);
+  expect(asked[1]).toMatch(/<data [\w-]+ kind=.{1,4}mcp docs.search.{1,4}>.{1,4}Found for sum: use sum\(\)/);
+  expect(asked[2]).toMatch(/there is no tool named .{1,4}docs__publish/);
+  expect(out).toMatch(/docs__publish/);
+  const kept = execFileSync('grep', ['-rac', 'docs__search', join(folder, 'data')], { encoding: 'utf8' });
+  expect(kept).toMatch(/:[1-9]/);
+  expect(`${out}${err}${asked.join('')}`).not.toContain('k3y-of-docs');
+  expect(() => execFileSync('grep', ['-ra', 'k3y-of-docs', join(folder, 'data')])).toThrow();
+});
+
+test('an MCP server that is not there ends with 3 before the model is asked, naming the server', {
+  timeout: runMs,
+}, async () => {
+  await scriptedModel(scripted([]));
+  withDocs('http://127.0.0.1:2/mcp');
+
+  const { code, err } = await cli(args(), withKey());
+
+  expect(code, err).toBe(3);
+  expect(err).toMatch(/An MCP server that the run needs is not to be had/);
+  expect(err).toMatch(/docs: .*ECONNREFUSED/);
+  expect(model.requests()).toEqual([]);
 });
 
 test('work that does not pass ends with 1, names why, and leaves no branch', { timeout: runMs }, async () => {

@@ -33,7 +33,7 @@ export function contractText(contract: Contract): string {
 
 /** The walls in words that an agent can act on. They hold policy text of the repository: shown inside a fence as well. */
 export function wallsText(walls: Walls): string {
-  const { files, commands, network, limits, tools } = walls;
+  const { files, commands, network, limits, tools, mcp } = walls;
   const lines = [
     ...layered('Files that may change must match', files.allow),
     files.allow.length === 0 ? 'Files: any path of the repository may change, but for the following.' : '',
@@ -48,6 +48,12 @@ export function wallsText(walls: Walls): string {
     listed(
       'Command-line tools named by the contract',
       tools.clis.map((grant) => (grant.access === 'unstated' ? grant.name : `${grant.name} (${grant.access})`)),
+    ),
+    listed(
+      'Tools of MCP servers',
+      Object.entries(mcp).flatMap(([server, granted]) =>
+        Object.entries(granted).map(([tool, access]) => `${server}.${tool} (${access})`),
+      ),
     ),
     network.hosts.length === 0 ? 'Network: none.' : listed('Network: only', network.hosts),
     listed('Secrets, as environment variables', walls.secrets),

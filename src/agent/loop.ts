@@ -3,7 +3,7 @@ import type { ModelReply, ToolCall } from '../model/model.ts';
 import { askModel, ranOutOfTime, reachedLimit } from './ask-model.ts';
 import { type AgentEnd, type AgentResult, Submission } from './result.ts';
 import { type AgentDoors, type AgentRequest, beginSession, resultOf, type Session } from './session.ts';
-import { result, type ToolOutcome } from './tool.ts';
+import { refusal, result, type ToolOutcome } from './tool.ts';
 
 export type { AgentDoors, AgentEvent, AgentRequest } from './session.ts';
 
@@ -138,9 +138,9 @@ async function outcomeOf(session: Session, call: ToolCall): Promise<ToolOutcome>
   const tool = session.tools.find((known) => known.name === call.name);
   if (tool === undefined) {
     const names = session.tools.map((known) => known.name).join(', ');
-    return result(
-      `Not run: there is no tool named ${JSON.stringify(call.name.slice(0, 100))}. The tools are: ${names}.`,
-    );
+    const told = `there is no tool named ${JSON.stringify(call.name.slice(0, 100))}. The tools are: ${names}.`;
+    // Named like a tool of a server: asked for beyond the grants, which people should hear of.
+    return call.name.includes('__') ? refusal(call.name, told) : result(`Not run: ${told}`);
   }
   let given: unknown;
   try {

@@ -11,6 +11,7 @@ const names = [
   'round',
   'feedback',
   'guidance',
+  'tools',
   'plan-system',
   'plan',
   'objections',
@@ -43,13 +44,21 @@ interface TaskTexts {
 
 /** System prompt and task for a fresh build. The same text for the same task, so that provider caches hit. */
 export function buildMessages(
-  task: TaskTexts & { plan: string; feedback: string | null; workdir: string; mask: (text: string) => string },
+  task: TaskTexts & {
+    plan: string;
+    feedback: string | null;
+    workdir: string;
+    mask: (text: string) => string;
+    /** What servers say about the tools that they give; null when there are none. */
+    toolNotes?: string | null;
+  },
 ): ModelMessage[] {
   const { nonce, mask } = task;
   const text = fill('build', {
     nonce,
     ...shared(task, mask),
     plan: fence('plan', mask(task.plan || 'No plan was made.'), nonce),
+    tools: optional('tools', task.toolNotes ?? null, nonce, mask),
     ...turnTexts(task, mask),
     workdir: task.workdir,
   });
@@ -135,7 +144,7 @@ function turnTexts(
 }
 
 function optional(
-  name: 'guidance' | 'feedback' | 'objections',
+  name: 'guidance' | 'feedback' | 'objections' | 'tools',
   text: string | null,
   nonce: string,
   mask: (text: string) => string,

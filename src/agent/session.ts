@@ -112,7 +112,10 @@ function firstMessages(request: AgentRequest, doors: AgentDoors, nonce: string):
     const { feedback, guidance } = request;
     return [...request.conversation, roundMessage({ feedback, guidance, nonce, mask })];
   }
-  return buildMessages({ ...request, nonce, mask, workdir: sandbox.workdir });
+  const toolNotes = toolsOf(request.walls, doors.tools).flatMap(({ name, notes }) =>
+    notes ? [`${name}: ${notes}`] : [],
+  );
+  return buildMessages({ ...request, nonce, mask, workdir: sandbox.workdir, toolNotes: toolNotes.join('\n\n') });
 }
 
 /** The result of a round, with what it spent. */

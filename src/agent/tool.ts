@@ -35,6 +35,8 @@ export type ToolOutcome =
   | { kind: 'asked'; question: string };
 
 export interface AgentTool extends ToolSpec {
+  /** What others say about the tool: untrusted, shown in a fence beside the task, never as its description. */
+  notes?: string;
   /** `given` is what the model wrote, parsed as JSON and nothing more. */
   run(given: unknown, context: ToolContext): Promise<ToolOutcome>;
 }

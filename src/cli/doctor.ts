@@ -2,7 +2,15 @@ import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { examinationCode, examine, type Finding, type Parts } from '../doctor.ts';
 import { readUsableSettings, type Settings } from '../settings.ts';
-import { createLog, openGitHub, openSandboxEngine, openStore, readOperatorPolicy, tryEgressWall } from '../wiring.ts';
+import {
+  createLog,
+  openGitHub,
+  openMcp,
+  openSandboxEngine,
+  openStore,
+  readOperatorPolicy,
+  tryEgressWall,
+} from '../wiring.ts';
 import { line, processTerminal as terminal } from './terminal.ts';
 
 const marks = { ok: 'ok  ', warning: 'WARN', failed: 'FAIL', skipped: 'skip' } as const;
@@ -21,6 +29,7 @@ export async function doctor(json: boolean): Promise<number> {
     tryEgress: (settings) => tryEgressWall(apart(settings), log),
     github: openGitHub,
     operatorPolicy: readOperatorPolicy,
+    mcp: openMcp(),
     connection: ({ apiUrl }, app) => ({ appId: app.id, privateKey: app.privateKey, apiUrl, clock: systemClock, log }),
   };
   const findings = await examine(given, parts, (finding) => {

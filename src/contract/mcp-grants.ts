@@ -51,7 +51,7 @@ function withAccess(entry: McpEntry): ReadonlyMap<string, McpAccess> {
   return new Map(toolsOf(entry).map(([tool, access]) => [tool, access ?? 'read-only']));
 }
 
-function isServer(entry: McpEntry): entry is Extract<McpEntry, { url: string; tools: unknown }> {
+export function isServer(entry: McpEntry): entry is Extract<McpEntry, { url: string; tools: unknown }> {
   return !Array.isArray(entry) && 'url' in entry && 'tools' in entry;
 }
 

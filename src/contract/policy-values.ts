@@ -54,6 +54,10 @@ export const tools = z.union([list(toolName, 'names of tools'), z.record(toolNam
 export const mcpServer = z.strictObject({
   url: z
     .url({ protocol: /^https?$/u, error: 'the address of the server, such as `https://docs.example.org/mcp`' })
+    .refine(
+      (value) => !/^https?:\/\/[^/?#]*@/iu.test(value),
+      'an address without user and password: they go into `headers`',
+    )
     .describe('Operator only. Address of the server.'),
   headers: z
     .record(z.string(), z.string())

@@ -7,14 +7,20 @@ import { type Finding, failed, ok, skipped } from './finding.ts';
 /** Repositories whose policy is read at most: each costs two calls. */
 const mostRepositories = 30;
 
-export function checkOperatorPolicy(named: string | null, read: (named: string | null) => PolicyLayer | null): Finding {
+/** The finding, and the policy for what is looked at next. */
+export function checkOperatorPolicy(
+  named: string | null,
+  read: (named: string | null) => PolicyLayer | null,
+): { finding: Finding; policy: PolicyLayer | null } {
+  const name = 'operator policy';
   try {
     const policy = read(named);
-    if (policy === null) return skipped('operator policy', 'none: the defaults hold (docs/policy.md)');
-    return ok('operator policy', `${named ?? 'millwright.policy.yml'} is in order`);
+    if (policy === null) return { finding: skipped(name, 'none: the defaults hold (docs/policy.md)'), policy };
+    return { finding: ok(name, `${named ?? 'millwright.policy.yml'} is in order`), policy };
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    return failed('operator policy', error.problems.join('; '), 'Correct the file; docs/policy.md has every key.');
+    const finding = failed(name, error.problems.join('; '), 'Correct the file; docs/policy.md has every key.');
+    return { finding, policy: null };
   }
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { runAgent } from '../agent/loop.ts';
 import { type AgentResult, Submission } from '../agent/result.ts';
+import type { AgentTool } from '../agent/tool.ts';
 import type { Attempt } from '../attempt.ts';
 import { isProtected } from '../contract/globs.ts';
 import type { Doors } from '../doors.ts';
@@ -65,6 +66,7 @@ export async function build(
   attempt: Attempt,
   sandbox: Sandbox,
   doors: Pick<Doors, 'git' | 'clock'>,
+  tools: readonly AgentTool[] = [],
 ): Promise<Build> {
   let { feedback, conversation, guidance } = needs;
   let turns = needs.turns;
@@ -89,6 +91,7 @@ export async function build(
         clock: doors.clock,
         record: ({ kind, data }) => attempt.record(kind, data),
         mask: attempt.mask,
+        tools,
       },
       attempt.signal,
     );

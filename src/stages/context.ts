@@ -51,6 +51,8 @@ export interface ContextNeeds {
   walls?: Pick<Walls, 'files'>;
   /** Open lessons of the repository; those that match are taken. */
   lessons?: readonly Lesson[];
+  /** What else the run has to do without, in words. */
+  lacking?: readonly string[];
   /** Default: `briefingBudgetTokens` of a model with a large window. */
   budgetTokens?: number;
 }
@@ -77,6 +79,7 @@ export async function selectContext(needs: ContextNeeds, { git }: { git: Git }):
   const chosen = choose({ ...needs, lessons: needs.lessons ?? [], mayChange }, snapshot);
   const missing = atMost([
     ...chosen.missing,
+    ...(needs.lacking ?? []),
     ...submodules.map((path) => `Submodule ${path} is not checked out`),
     ...lfsPointers.map((path) => `Git LFS file ${path} holds only its pointer`),
     ...(unread === 0 ? [] : [`${unread} code files were not looked through: the repository holds too much code`]),

@@ -66,15 +66,19 @@ function toolObjection(tool: string, walls: Walls): PlanObjection[] {
   const refused = (why: string): PlanObjection[] => [{ kind: 'tools', text: `${tool} may not be used: ${why}` }];
   const denied = walls.tools.denied.find((name) => tool === name || tool.startsWith(`${name} `));
   if (denied !== undefined) return refused(`the contract denies ${denied}`);
-  const [, server, name] = /^([\w-]+)[./]([\w-]+)$/.exec(tool) ?? [];
-  if (Object.hasOwn(walls.mcp, server ?? tool)) {
-    const granted = walls.mcp[server ?? tool] ?? {};
-    const listed = name === undefined || Object.hasOwn(granted, name);
-    return listed ? [] : refused(`the server ${server} has no granted tool of that name`);
+  const server = Object.keys(walls.mcp).find((name) => new Set([tool, ...partsBefore(tool)]).has(name));
+  if (server !== undefined) {
+    const name = tool.slice(server.length).replace(/^(?:[./]|__)/, '');
+    const granted = name === '' || Object.hasOwn(walls.mcp[server] ?? {}, name);
+    return granted ? [] : refused(`the server ${server} has no granted tool of that name`);
   }
+  if (Object.values(walls.mcp).some((granted) => Object.hasOwn(granted, tool))) return [];
   const judged = judgeCommand(tool, commandPolicy(walls));
   return judged.allowed ? [] : refused(judged.reason);
 }
+
+/** What may be the name of a server in `docs.search`, `docs/search` or `docs__search`. */
+const partsBefore = (tool: string) => [...tool.matchAll(/[./]|__/g)].map(({ index }) => tool.slice(0, index));
 
 /** A change of behaviour needs a test that shows it, where tests are run at all. */
 function testObjections({ files, testsFirst }: PlanShape, walls: Walls, contract: Contract): PlanObjection[] {
