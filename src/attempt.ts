@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Budget, budgetedModel, createBudget, type SpendClause, type SpendLedger } from './agent/budget.ts';
 import { newNonce } from './agent/fence.ts';
+import { watchPrompts } from './agent/prefix.ts';
 import type { Contract } from './contract/contract.ts';
 import { amendFiles } from './contract/globs.ts';
 import { type ServerAddress, serversFor } from './contract/mcp-servers.ts';
@@ -49,7 +50,11 @@ export interface Attempt {
 }
 
 /** The remote of a repository as git and the mirrors know it. */
-export async function remoteOf(run: Run, github: RepositoryGitHub, doors: Pick<Doors, 'host'>): Promise<Remote> {
+export async function remoteOf(
+  run: Run,
+  github: RepositoryGitHub,
+  doors: { host: Pick<Doors['host'], 'githubHost'> },
+): Promise<Remote> {
   const { cloneUrl } = await github.facts();
   return { repository: repositoryKey(doors.host.githubHost, run), url: cloneUrl, token: () => github.gitToken() };
 }
@@ -104,7 +109,6 @@ export async function openAttempt(
     },
     ledger: spendLedger(run, walls, issueKey, doors),
   });
-  const paid = budgetedModel(recordedModel(doors.model, record, mask), budget);
   return {
     run,
     lease,
@@ -119,7 +123,7 @@ export async function openAttempt(
     budget,
     model: (stage) => ({
       ...choice(stage),
-      door: stage === 'build' ? doors.model : paid,
+      door: stage === 'build' ? doors.model : budgetedModel(recordedModel(doors.model, stage, record, mask), budget),
     }),
     nonce: newNonce(),
     secrets,
@@ -219,16 +223,19 @@ const pricedCall = z.looseObject({
 /** The price at the time of the call stays with it; null when it is unknown. */
 function withCost(data: unknown, walls: Walls): unknown {
   const call = pricedCall.parse(data);
-  const price = walls.model.prices[call.model];
+  const price = Object.hasOwn(walls.model.prices, call.model) ? walls.model.prices[call.model] : undefined;
   return { ...call, costUsd: price ? costUsd(call.usage, price) : null };
 }
 
-/** Writes each call's usage to the ledger, and masks what goes out. The build loop does both itself. */
-function recordedModel(model: Model, record: Attempt['record'], mask: Attempt['mask']): Model {
+/** Writes each call to the ledger, what was asked and what was answered, and masks what goes out. The build loop does both itself. */
+function recordedModel(model: Model, stage: StageName, record: Attempt['record'], mask: Attempt['mask']): Model {
+  const prompts = watchPrompts();
   return {
     async complete(request: ModelRequest): Promise<ModelReply> {
       const reply = await model.complete(maskDeep(request, mask));
-      await record('model.call', { model: request.model, usage: reply.usage, finish: reply.finish });
+      const { sent, stablePrefix } = prompts.note(request.messages);
+      const { text, toolCalls, finish, usage } = reply;
+      await record('model.call', { stage, model: request.model, sent, stablePrefix, text, toolCalls, finish, usage });
       return reply;
     },
   };

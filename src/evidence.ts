@@ -51,7 +51,7 @@ export async function restoreTree(
   if (await git.holds(repository, tree)) return;
   const kept = await patchOf(db, run.id, tree);
   if (kept?.patch && !kept.masked) {
-    await git.fetch(remote, kept.base);
+    if (!(await git.holds(repository, kept.base))) await git.fetch(remote, kept.base);
     if ((await git.applyPatch(repository, kept.base, kept.patch)) === tree) return;
   }
   throw new MillwrightError('outside.git', { message: `the tree ${tree} is gone, and nothing kept leads to it` });

@@ -7,6 +7,7 @@ import type { Run } from './run.ts';
 const call = z.object({
   usage: z.object({ inputTokens: z.number(), cachedInputTokens: z.number(), outputTokens: z.number() }),
   costUsd: z.number().nullish(),
+  stablePrefix: z.number().nullish(),
 });
 const entered = z.object({ stage: z.string() });
 
@@ -20,8 +21,10 @@ export async function runNumbers(run: Run, { db }: Pick<Doors, 'db'>): Promise<R
     cachedInputTokens: 0,
     outputTokens: 0,
     costUsd: 0,
+    stablePrefix: null,
     durationMs: 0,
   };
+  const repeated = { tokens: 0, of: 0 };
   for (const event of events) {
     if (event.kind === 'stage' && entered.safeParse(event.data).data?.stage === 'build') numbers.rounds += 1;
     if (event.kind !== 'model.call') continue;
@@ -30,12 +33,17 @@ export async function runNumbers(run: Run, { db }: Pick<Doors, 'db'>): Promise<R
     numbers.inputTokens += made.usage.inputTokens;
     numbers.cachedInputTokens += made.usage.cachedInputTokens;
     numbers.outputTokens += made.usage.outputTokens;
+    if (typeof made.stablePrefix === 'number') {
+      repeated.tokens += made.stablePrefix * made.usage.inputTokens;
+      repeated.of += made.usage.inputTokens;
+    }
     // One call without a known price leaves the sum unknown.
     numbers.costUsd =
       numbers.costUsd === null || made.costUsd === null || made.costUsd === undefined
         ? null
         : numbers.costUsd + made.costUsd;
   }
+  if (repeated.of > 0) numbers.stablePrefix = repeated.tokens / repeated.of;
   const last = events.at(-1);
   const first = events.find((event) => event.attempt === run.attempt);
   numbers.durationMs = first && last ? last.atMs - first.atMs : 0;

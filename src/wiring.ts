@@ -45,7 +45,7 @@ export async function openDoors(settings: Settings): Promise<Doors> {
       clock: systemClock,
       log,
     }),
-    git: createGit({ mirrorsDir: join(environment.DATA_DIR, 'mirrors'), log, env: settings.gitEnvironment }),
+    git: openGit(settings, log),
     sandbox: openSandboxEngine(settings, log),
     model: createOpenAiModel({
       apiKey: settings.model.apiKey,
@@ -86,7 +86,7 @@ export async function openLocalDoors(given: Settings, place: LocalPlace): Promis
   const settings = { ...given, environment };
   // Standard output is the report's.
   const log = createLog(settings, pino.destination(2));
-  const git = createGit({ mirrorsDir: join(place.root, 'mirrors'), log, env: settings.gitEnvironment });
+  const git = openGit(settings, log);
   const { name: modelName, ...model } = settings.model;
   return {
     db: await openStore({ ...settings, environment: { ...environment, DATA_DIR: place.storeDir } }),
@@ -163,6 +163,11 @@ export function openSandboxEngine(settings: Settings, log: Logger): SandboxEngin
       return kept.status;
     },
   };
+}
+
+/** The mirrors of this installation. */
+export function openGit({ environment, gitEnvironment }: Settings, log: Logger): Git {
+  return createGit({ mirrorsDir: join(environment.DATA_DIR, 'mirrors'), log, env: gitEnvironment });
 }
 
 export function openGitHub(connection: GitHubConnection): GitHub {

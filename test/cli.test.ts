@@ -40,7 +40,19 @@ describe('the command', () => {
     const { code, out, err } = await given();
 
     expect(code).toBe(0);
-    for (const name of ['serve', 'worker', 'run', 'runs', 'show', 'stop', 'retry', 'metrics', 'doctor', 'init'])
+    for (const name of [
+      'serve',
+      'worker',
+      'run',
+      'runs',
+      'show',
+      'replay',
+      'stop',
+      'retry',
+      'metrics',
+      'doctor',
+      'init',
+    ])
       expect(out).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
     expect(err).toBe('');
   });
@@ -75,7 +87,7 @@ describe('the command', () => {
 });
 
 describe('a store', () => {
-  it.each(['runs', 'show', 'stop', 'retry', 'metrics'])(
+  it.each(['runs', 'show', 'replay', 'stop', 'retry', 'metrics'])(
     'that is not there is named by %s, and not made',
     async (name) => {
       const { code, err } = await given(name, ...(name === 'runs' || name === 'metrics' ? [] : ['r1']));
@@ -163,6 +175,13 @@ describe('looking at runs', () => {
       out: '',
       err: 'The run has made no patch.\n',
     });
+  });
+
+  it('replay of one without a verdict says so and ends with 1', async () => {
+    const { code, out, err } = await given('replay', first.id);
+
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toMatch(/no verdict that could be reached again/);
   });
 
   it('that do not exist ends with 1 and names one that does', async () => {

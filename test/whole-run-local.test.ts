@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type CliEnd, cli, type RunningCli, startCli } from './support/cli.ts';
 import { startMcp } from './support/mcp-server.ts';
@@ -99,6 +100,47 @@ test('a contract becomes a branch and a pull request body, and the work tree sta
     7,
   );
   expect(containers()).toEqual([]);
+});
+
+test('a run is replayed: the same verdict from the stored patch in fresh containers, another one when the store says otherwise', {
+  timeout: 2 * runMs,
+}, async () => {
+  await scriptedModel(scripted(solve));
+  const carried = JSON.parse((await carry('--json')).out) as { run: { id: string } };
+  const { id } = carried.run;
+  const [store = ''] = globSync(join(folder, 'data', 'local', 'runs', '*', '*'));
+  const look = (...more: string[]) => cli(['replay', id, ...more], { cwd: folder, env: { DATA_DIR: store } });
+  // Nothing but the store and the person's repository is left.
+  rmSync(join(folder, 'data', 'local', 'mirrors'), { recursive: true });
+
+  const same = await look();
+  const said = await look('--transcript');
+  const db = new DatabaseSync(join(store, 'millwright.db'));
+  db.exec(`UPDATE stages SET output = replace(output, '"state":"passed"', '"state":"failed"') WHERE name = 'verify-1'`);
+  db.close();
+  const other = await look('--json');
+
+  expect(same.out, same.err).toMatch(/^The same verdict: 1 check, 0 findings; next: open\.\n$/);
+  expect(same.code).toBe(0);
+  expect(said.code).toBe(0);
+  expect(said.out).toMatch(
+    /── user · attempt 1 · plan[\s\S]*── model · attempt 1 · plan[\s\S]*── tool · attempt 1 · build[\s\S]*→ write_file/,
+  );
+  expect(other.code).toBe(1);
+  expect(JSON.parse(other.out)).toMatchObject({
+    equal: false,
+    step: 'verify-1',
+    differences: [
+      {
+        about: expect.stringContaining('unit'),
+        stored: 'failed, head exit 0, base not run',
+        again: 'passed, head exit 0, base not run',
+      },
+    ],
+  });
+  const instance = readFileSync(join(store, 'replay', 'instance'), 'utf8').trim();
+  expect(docker('ps', '--all', '--quiet', '--filter', `label=millwright.instance=${instance}`)).toEqual([]);
+  expect(docker('images', '--quiet', '--filter', `label=millwright.instance=${instance}`)).toEqual([]);
 });
 
 test('a question ends with 3; the same command with an answer goes on to the branch', { timeout: runMs }, async () => {

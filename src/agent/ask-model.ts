@@ -1,6 +1,6 @@
 import { MillwrightError } from '../errors.ts';
 import { estimatePromptTokens } from '../model/context-window.ts';
-import type { ModelMessage, ModelReply } from '../model/model.ts';
+import type { ModelReply } from '../model/model.ts';
 import { addUsage } from '../model/prices.ts';
 import { type PaidReply, payFor } from './budget.ts';
 import { compact } from './compaction.ts';
@@ -95,12 +95,14 @@ async function call(session: Session): Promise<PaidReply> {
   if (reply.usage.estimated !== true && reply.usage.inputTokens > inputTokens) {
     session.tokenRatio *= reply.usage.inputTokens / inputTokens;
   }
-  const stablePrefix = notePrefix(session, messages);
+  const { sent, stablePrefix } = session.prompts.note(messages);
   await doors.record({
     kind: 'model.call',
     data: {
+      stage: 'build',
       turn: session.turns,
       model: request.model.name,
+      sent: sent.map((message) => ({ ...message, text: doors.mask(message.text) })),
       messages: messages.length,
       stablePrefix,
       text: doors.mask(reply.text),
@@ -115,21 +117,6 @@ async function call(session: Session): Promise<PaidReply> {
 
 function promptTokens(session: Session): number {
   return Math.ceil(estimatePromptTokens(session.messages, session.tools) * session.tokenRatio);
-}
-
-/** Share of this prompt that repeats the one before from its beginning, which is what provider caches can use. */
-function notePrefix(session: Session, messages: readonly ModelMessage[]): number {
-  const { prefix } = session;
-  const total = estimatePromptTokens(messages);
-  let same = 0;
-  while (same < messages.length && messages[same] === prefix.previous[same]) same += 1;
-  const stable = same === 0 ? 0 : estimatePromptTokens(messages.slice(0, same));
-  if (prefix.previous.length > 0) {
-    prefix.stable += stable;
-    prefix.total += total;
-  }
-  prefix.previous = messages;
-  return stable / total;
 }
 
 /** Whether an error only means that the attempt's time ran out while a call was under way. */

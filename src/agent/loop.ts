@@ -27,8 +27,7 @@ export async function runAgent(request: AgentRequest, doors: AgentDoors, signal:
   try {
     const { model, conversation } = request;
     const tools = session.tools.map((tool) => tool.name);
-    const prompt = session.messages.at(-1)?.text ?? '';
-    await doors.record({ kind: 'agent.started', data: { model, continued: conversation !== null, tools, prompt } });
+    await doors.record({ kind: 'agent.started', data: { model, continued: conversation !== null, tools } });
     const end = await untilEnd(session, signal);
     await doors.record({ kind: 'agent.ended', data: { ...end, turns: session.turns, usage: session.usage } });
     return resultOf(session, end);

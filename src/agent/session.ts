@@ -8,6 +8,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import { type Budget, defaultOutputTokens } from './budget.ts';
 import { fence, newNonce } from './fence.ts';
 import { createOutputStore } from './output-store.ts';
+import { type PromptWatch, watchPrompts } from './prefix.ts';
 import { buildMessages, roundMessage } from './prompts.ts';
 import { createRepetition, type Repetition } from './repetition.ts';
 import type { AgentEnd, AgentResult } from './result.ts';
@@ -69,7 +70,7 @@ export interface Session {
   /** Replies in a row that led to nothing. */
   idleReplies: number;
   warned: boolean;
-  prefix: { stable: number; total: number; previous: readonly ModelMessage[] };
+  readonly prompts: PromptWatch;
 }
 
 /** `signal` is the one that also ends with the attempt's time. */
@@ -102,7 +103,7 @@ export function beginSession(request: AgentRequest, doors: AgentDoors, endsAtMs:
     tokenRatio: 1,
     idleReplies: 0,
     warned: false,
-    prefix: { stable: 0, total: 0, previous: [] },
+    prompts: watchPrompts(request.conversation ?? []),
   };
 }
 
@@ -120,7 +121,6 @@ function firstMessages(request: AgentRequest, doors: AgentDoors, nonce: string):
 
 /** The result of a round, with what it spent. */
 export function resultOf(session: Session, end: AgentEnd): AgentResult {
-  const { prefix } = session;
   return {
     ...end,
     conversation: session.messages.map((message) =>
@@ -129,6 +129,6 @@ export function resultOf(session: Session, end: AgentEnd): AgentResult {
     turns: session.turns,
     usage: session.usage,
     refused: session.refused,
-    stablePrefix: prefix.total === 0 ? 0 : prefix.stable / prefix.total,
+    stablePrefix: session.prompts.share(),
   };
 }

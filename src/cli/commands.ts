@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type RunState, type StageName, stageNames } from '../run.ts';
 import type { InitOptions } from './init.ts';
 import type { MetricsOptions } from './metrics.ts';
+import type { ReplayOptions } from './replay.ts';
 import type { RunOptions } from './run-local.ts';
 import type { ListOptions, RetryOptions, ShowOptions } from './runs.ts';
 
@@ -52,6 +53,15 @@ export function addRunsCommands(program: Command, finish: Finish): void {
     .option('--json', 'machine-readable, with every event')
     .option('--patch', 'nothing but its newest patch, as `git apply` takes it')
     .action(async (id: string, options: ShowOptions) => finish(await (await import('./runs.ts')).show(id, options)));
+  program
+    .command('replay <run>')
+    .description('reach the verdict of a run again from what is stored, and compare')
+    .option('--repo <dir>', 'a clone that has the base commit, where neither mirror nor app has it')
+    .option('--transcript', 'tell the conversation with the model instead')
+    .option(...json)
+    .action(async (id: string, options: ReplayOptions) =>
+      finish(await (await import('./replay.ts')).replayRun(id, options)),
+    );
   program
     .command('stop <run>')
     .description('end a run in any state')

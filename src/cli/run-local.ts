@@ -1,7 +1,7 @@
 import { applyCommands } from '../commands.ts';
 import { defaultRetention } from '../contract/defaults.ts';
 import { type Doors, repositoryKey } from '../doors.ts';
-import { eventsOf } from '../engine/ledger.ts';
+import { append, eventsOf } from '../engine/ledger.ts';
 import { beginAttempt, enqueueRun, getRun, latestRun, requestCancel } from '../engine/runs.ts';
 import { MillwrightError } from '../errors.ts';
 import { type Run, RunRequest } from '../run.ts';
@@ -10,6 +10,9 @@ import { exitCodeOf, printEnd } from './local-end.ts';
 import { type LocalJob, openJobDoors, readLocalJob } from './local-job.ts';
 import { Progress } from './progress.ts';
 import { CallError, processTerminal, shown, type Terminal } from './terminal.ts';
+
+/** Kind of the event that names the repository's folder, so that a replay finds it again. */
+export const localKind = 'local.repository';
 
 export interface RunOptions {
   repo: string;
@@ -34,6 +37,7 @@ export async function runLocally(options: RunOptions, terminal: Terminal = proce
     await needEngine(doors);
     const run = await begin(job, options.answer ?? null, doors);
     if (run === null) throw new CallError(shown(replied ?? 'The answer changed nothing.').replace(/^<!--.*-->\n/, ''));
+    await append(doors.db, { runId: run.id, kind: localKind, data: { dir: job.repository.dir } });
     progress.say(
       `Run ${run.id} on ${job.repository.branch} at ${job.repository.commit.slice(0, 12)} of ${job.repository.dir}`,
     );

@@ -93,7 +93,7 @@ export function show(id: string, { json, patch }: ShowOptions): Promise<number> 
   });
 }
 
-async function knownRun(db: Database, id: string): Promise<Run> {
+export async function knownRun(db: Database, id: string): Promise<Run> {
   const run = await getRun(db, id);
   if (run) return run;
   const newest = (await listRuns(db, { limit: 1 }))[0];

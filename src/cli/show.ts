@@ -1,7 +1,7 @@
 import type { LedgerEvent } from '../engine/ledger.ts';
 import type { KeptPatch } from '../engine/patches.ts';
 import type { RunNumbers } from '../report/facts.ts';
-import { durationText } from '../report/phrases.ts';
+import { count, durationText, shareText } from '../report/phrases.ts';
 import type { Run } from '../run.ts';
 import { cost, line, shown, type Terminal, table, tokens } from './terminal.ts';
 
@@ -31,6 +31,12 @@ export function printRun(
     [
       'Spent',
       `${cost(numbers)}; ${numbers.rounds} rounds, ${numbers.turns} turns, ${tokens(numbers)} tokens, ${durationText(numbers.durationMs)}`,
+    ],
+    [
+      'Prompts',
+      numbers.stablePrefix === null
+        ? null
+        : `${shareText(numbers.stablePrefix)} as in the call before, ${count(numbers.cachedInputTokens)} of ${count(numbers.inputTokens)} tokens cached`,
     ],
     ['Began', new Date(run.createdAtMs).toISOString()],
     ['Ended', run.endedAtMs === null ? null : new Date(run.endedAtMs).toISOString()],

@@ -1,8 +1,10 @@
 import { MillwrightError } from '../errors.ts';
 import type { Database, Sql } from './database.ts';
 
-/** Largest event kept whole, in characters of JSON. A longer one keeps its head, and says that it was cut. */
+/** Largest event kept whole, in characters of JSON. Of a longer one the longest texts are cut, each where it says so. */
 const maxEventChars = 256 * 1024;
+/** How long a text may be then, tried in this order. */
+const textChars = [96 * 1024, 32 * 1024, 8 * 1024, 1024] as const;
 
 export interface NewEvent {
   runId: string;
@@ -86,5 +88,19 @@ function eventOf(row: EventRow): LedgerEvent {
 function bounded(data: unknown): string {
   const text = JSON.stringify(data) ?? 'null';
   if (text.length <= maxEventChars) return text;
+  for (const most of textChars) {
+    const shorter = JSON.stringify(data, (_key, value: unknown) =>
+      typeof value === 'string' ? cut(value, most) : value,
+    );
+    if (shorter.length <= maxEventChars) return shorter;
+  }
   return JSON.stringify({ cut: true, chars: text.length, head: text.slice(0, maxEventChars) });
+}
+
+/** Head and tail: of outputs and prompts the end tells as much as the beginning. */
+function cut(text: string, mostChars: number): string {
+  if (text.length <= mostChars) return text;
+  const half = Math.floor(mostChars / 2);
+  const note = `\n[… ${text.length - 2 * half} characters cut in the ledger …]\n`;
+  return `${text.slice(0, half)}${note}${text.slice(-half)}`.toWellFormed();
 }

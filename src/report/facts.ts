@@ -24,6 +24,8 @@ export interface RunNumbers {
   outputTokens: number;
   /** US dollars; null when the model has no known price. */
   costUsd: number | null;
+  /** Share of the prompts that repeated the one before, from call to call within a conversation, 0 to 1; null before there were two. */
+  stablePrefix: number | null;
   durationMs: number;
 }
 

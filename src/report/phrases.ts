@@ -55,7 +55,14 @@ export function dollars(costUsd: number | null): string {
 export function tokensText(numbers: RunNumbers): string {
   const total = numbers.inputTokens + numbers.outputTokens;
   const cached = numbers.cachedInputTokens > 0 ? `, ${count(numbers.cachedInputTokens)} of them cached` : '';
-  return `${count(total)} (${count(numbers.inputTokens)} in${cached}; ${count(numbers.outputTokens)} out)`;
+  const repeated =
+    numbers.stablePrefix === null ? '' : `, ${shareText(numbers.stablePrefix)} of it as in the call before`;
+  return `${count(total)} (${count(numbers.inputTokens)} in${repeated}${cached}; ${count(numbers.outputTokens)} out)`;
+}
+
+/** `97 %`; never 100 for a share that is less. */
+export function shareText(share: number): string {
+  return `${Math.floor(share * 100)} %`;
 }
 
 /** `12,345` */

@@ -132,6 +132,7 @@ const noNumbers = {
   cachedInputTokens: 0,
   outputTokens: 0,
   costUsd: 0,
+  stablePrefix: null,
   durationMs: 0,
 };
 

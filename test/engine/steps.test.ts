@@ -154,12 +154,26 @@ describe.each(stores)('what a run saves on %s', (_engine, open) => {
     expect(seen.filter((data) => Number(data) < 100)).toEqual(Array.from({ length: 20 }, (_, n) => n));
   });
 
-  test('an event too large to keep is cut, and says so', async () => {
-    await append(store.db, { runId: lease.run.id, kind: 'big', data: { output: 'x'.repeat(300_000) } });
+  test('of an event too large to keep the longest texts are cut where they say so, and the rest stays readable', async () => {
+    const prompt = `HEAD${'x'.repeat(300_000)}TAIL`;
+    const data = { usage: { inputTokens: 7 }, sent: [{ text: prompt }, { text: 'short' }] };
+    await append(store.db, { runId: lease.run.id, kind: 'big', data });
 
     const [event] = await eventsOf(store.db, lease.run.id, { kinds: ['big'] });
 
-    const head = `{"output":"${'x'.repeat(256 * 1024 - 11)}`;
-    expect(event?.data).toEqual({ cut: true, chars: 300_013, head });
+    const kept = event?.data as typeof data;
+    expect(kept.usage).toEqual({ inputTokens: 7 });
+    expect(kept.sent[0]?.text).toMatch(/^HEADx+\n\[… \d+ characters cut in the ledger …\]\nx+TAIL$/);
+    expect(kept.sent[0]?.text.length).toBeLessThan(100_000);
+    expect(kept.sent[1]).toEqual({ text: 'short' });
+  });
+
+  test('an event of very many texts keeps its head, and says that it was cut', async () => {
+    const data = Array.from({ length: 5_000 }, () => 'x'.repeat(100));
+    await append(store.db, { runId: lease.run.id, kind: 'big', data });
+
+    const [event] = await eventsOf(store.db, lease.run.id, { kinds: ['big'] });
+
+    expect(event?.data).toMatchObject({ cut: true, chars: JSON.stringify(data).length });
   });
 });

@@ -121,6 +121,7 @@ export const sampleNumbers: RunNumbers = {
   cachedInputTokens: 60_000,
   outputTokens: 4_321,
   costUsd: 0.374,
+  stablePrefix: 0.93,
   durationMs: 412_000,
 };
 
