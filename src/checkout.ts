@@ -4,14 +4,13 @@ import type { Attempt } from './attempt.ts';
 import { matchesGlob } from './contract/globs.ts';
 import type { Doors } from './doors.ts';
 import { MillwrightError } from './errors.ts';
-import {
-  emptyOverlay,
-  type NetworkWalls,
-  type Overlay,
-  type PreparedCheckout,
-  type Sandbox,
-  type SandboxLimits,
-  type SetupRequest,
+import type {
+  NetworkWalls,
+  Overlay,
+  PreparedCheckout,
+  Sandbox,
+  SandboxLimits,
+  SetupRequest,
 } from './sandbox/sandbox.ts';
 
 const setupTimeoutMs = 20 * 60_000;
@@ -43,13 +42,14 @@ export function createCheckouts(attempt: CheckoutFacts, doors: Pick<Doors, 'git'
   };
   let ofBase: Promise<PreparedCheckout> | null = null;
 
-  const prepare = async (commit: string, shared: boolean) =>
+  /** An image with the base commit's files, whatever tree its set-up read: what a container changes is always told against them. */
+  const prepare = async (setupTree: string, shared: boolean) =>
     doors.sandbox.prepare({
       repository,
-      commit,
+      commit: base.commit,
       image: walls.image,
-      setup: await setupOf(commit, shared),
-      files: () => doors.git.tar(repository, commit),
+      setup: await setupOf(setupTree, shared),
+      files: () => doors.git.tar(repository, base.commit),
       limits,
       ...(shared ? {} : { run: attempt.run.id }),
       signal,
@@ -113,8 +113,8 @@ export function createCheckouts(attempt: CheckoutFacts, doors: Pick<Doors, 'git'
   return {
     async open(purpose, tree) {
       // A patch that changes what the set-up reads gets a set-up of its own, unprivileged and for this run alone.
-      if (await changesSetup(tree)) return openFrom(await prepare(tree, false), purpose, emptyOverlay);
-      return openFrom(await baseImage(), purpose, await doors.git.overlay(repository, base.commit, tree));
+      const image = (await changesSetup(tree)) ? await prepare(tree, false) : await baseImage();
+      return openFrom(image, purpose, await doors.git.overlay(repository, base.commit, tree));
     },
     openWith: async (purpose, overlay) => openFrom(await baseImage(), purpose, overlay),
     baseImage: async () => (await baseImage()).image,

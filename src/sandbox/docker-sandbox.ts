@@ -9,6 +9,7 @@ import type { EngineParts } from './engine-parts.ts';
 import { engineStatus } from './engine-status.ts';
 import { ImageCache } from './image-cache.ts';
 import { launch } from './launch.ts';
+import { LayerReader } from './layer-reader.ts';
 import { OomEvents } from './oom-events.ts';
 import { deletionScripts, overlayEntries } from './overlay.ts';
 import { reapContainers } from './reaper.ts';
@@ -41,7 +42,8 @@ export function createDockerEngine(options: DockerEngineOptions): DockerSandboxE
   const { instance, clock, log, egress } = options;
   const oomEvents = new OomEvents(docker, instance, log);
   const pullTimeoutMs = options.pullTimeoutMs ?? 10 * 60_000;
-  const parts: EngineParts = { docker, instance, clock, log, egress, oomEvents, pullTimeoutMs };
+  const layers = new LayerReader(docker, log);
+  const parts: EngineParts = { docker, instance, clock, log, egress, oomEvents, layers, pullTimeoutMs };
   const cache = new ImageCache(parts);
   const checkouts = new CheckoutImages(parts, cache);
   return {

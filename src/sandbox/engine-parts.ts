@@ -2,6 +2,7 @@ import type Docker from 'dockerode';
 import type { Clock } from '../clock.ts';
 import type { SandboxLog } from './docker-client.ts';
 import type { EgressWall } from './egress.ts';
+import type { LayerReader } from './layer-reader.ts';
 import type { OomEvents } from './oom-events.ts';
 
 /** What every part of the engine shares. */
@@ -14,5 +15,6 @@ export interface EngineParts {
   /** Absent: requests for network are refused. */
   egress: EgressWall | undefined;
   oomEvents: OomEvents;
+  layers: LayerReader;
   pullTimeoutMs: number;
 }

@@ -77,6 +77,7 @@ async function startShells(parts: EngineParts, request: LaunchRequest, container
       limits: request.limits,
       env: variables,
       egress,
+      layers: parts.layers,
       onDispose: stopWatching,
       onRestart: async () => {
         await egress?.renew();

@@ -5,6 +5,8 @@ import { readChanges } from './changes.ts';
 import { CommandRunner } from './command-runner.ts';
 import { engineCall, engineLookup, type SandboxLog } from './docker-client.ts';
 import type { OpenEgress } from './egress.ts';
+import type { LayerReader } from './layer-reader.ts';
+import { pauseContainer } from './pause.ts';
 import { removeContainer } from './reaper.ts';
 import type {
   BlockedAttempt,
@@ -30,6 +32,7 @@ export interface RunningSandboxParts {
   /** Environment of every process, secrets included. */
   env: readonly string[];
   egress: OpenEgress | null;
+  layers: LayerReader;
   onDispose: () => void;
   /** Called when the container was started again; must use no shell of the pool. */
   onRestart: () => Promise<void>;
@@ -91,11 +94,11 @@ export class RunningSandbox implements Sandbox {
 
   async changes(limits: ChangeLimits): Promise<ContainerChange[]> {
     this.#assertOpen();
-    const { container } = this.#parts;
+    const { container, layers, clock } = this.#parts;
     return this.#pool.exclusively(async () => {
-      await engineCall('pause the container', container.pause());
+      await pauseContainer(container, clock);
       try {
-        return await readChanges(container, limits);
+        return await readChanges(container, limits, layers);
       } finally {
         await engineCall('resume the container', container.unpause());
       }

@@ -194,6 +194,12 @@ export interface ChangeLimits {
   maxTotalBytes: number;
   /** Which of the changed paths to leave out (ignore rules of the base commit). They are neither read nor counted. */
   ignored?: (paths: readonly string[]) => Promise<ReadonlySet<string>>;
+  /**
+   * The files and links that the image's checkout holds. With them the changes are read from what the container wrote, whatever the size of
+   * the image, where the engine allows that; without, always by a walk through the whole image. A socket in the place of one of them may
+   * then count as no change.
+   */
+  base?: () => Promise<readonly string[]>;
 }
 
 /**

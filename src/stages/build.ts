@@ -115,6 +115,11 @@ async function takePatch(attempt: Attempt, sandbox: Sandbox, { git }: Pick<Doors
     maxFileBytes,
     maxTotalBytes,
     ignored: (paths) => git.ignored(attempt.repository, attempt.base.commit, paths),
+    // Every container's image holds the files of the base commit, whatever tree it was opened on. Submodules are never in it.
+    base: async () =>
+      (await git.list(attempt.repository, attempt.base.commit))
+        .filter(({ mode }) => mode !== '160000')
+        .map(({ path }) => path),
   });
   return git.writePatch(attempt.repository, attempt.base.commit, changes, {
     maxFiles: Math.max(500, attempt.walls.limits.files * 10),

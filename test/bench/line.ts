@@ -91,7 +91,13 @@ async function leastWork(doors: Doors, github: GitHubStandIn, round: number): Pr
     await using sandbox = await doors.sandbox.open({ ...request, purpose: 'build', overlay: emptyOverlay });
     await sandbox.writeFile('test/add.test.js', Buffer.from(goodTest));
     await sandbox.writeFile('src/add.js', Buffer.from(`${goodSource}// ${round}\n`));
-    const changes = await sandbox.changes({ maxFiles: 100, maxFileBytes: 2 ** 20, maxTotalBytes: 2 ** 22 });
+    const files = await doors.git.list(repository, base);
+    const changes = await sandbox.changes({
+      maxFiles: 100,
+      maxFileBytes: 2 ** 20,
+      maxTotalBytes: 2 ** 22,
+      base: async () => files.map(({ path }) => path),
+    });
     const patch = await doors.git.writePatch(repository, base, changes, {
       maxFiles: 100,
       maxFileBytes: 2 ** 20,

@@ -89,7 +89,7 @@ async function patchRows(engine: TestEngine, middle: TestFiles): Promise<BenchRo
       await timeMs(async () => {
         await using sandbox = await engine.openOn({}, { image, limits });
         for (let count = 0; count < 50; count += 1) await sandbox.run(call(count === 25 ? change : 'true'));
-        times.patch.push(await timeMs(() => patchOf(sandbox, 9)));
+        times.patch.push(await timeMs(() => patchOf(sandbox, 9, Object.keys(middle))));
       }),
     );
   }
@@ -100,8 +100,8 @@ async function patchRows(engine: TestEngine, middle: TestFiles): Promise<BenchRo
   ];
 }
 
-async function patchOf(sandbox: Sandbox, expected: number): Promise<void> {
-  const changes = await sandbox.changes(patchLimits);
+async function patchOf(sandbox: Sandbox, expected: number, base: readonly string[]): Promise<void> {
+  const changes = await sandbox.changes({ ...patchLimits, base: async () => base });
   if (changes.length !== expected) throw new Error(`${changes.length} changes, not ${expected}`);
 }
 

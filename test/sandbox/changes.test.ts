@@ -1,6 +1,11 @@
+import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ContainerChange } from '../../src/sandbox/sandbox.ts';
-import { type TestEngine, testEngine } from '../support/sandboxes.ts';
+import { systemClock } from '../../src/clock.ts';
+import { readChanges } from '../../src/sandbox/changes.ts';
+import { LayerReader } from '../../src/sandbox/layer-reader.ts';
+import { pauseContainer } from '../../src/sandbox/pause.ts';
+import type { ChangeLimits, ContainerChange } from '../../src/sandbox/sandbox.ts';
+import { docker, type TestEngine, testEngine } from '../support/sandboxes.ts';
 
 const files = {
   'README.md': 'hello\n',
@@ -11,7 +16,8 @@ const files = {
   'lib/x/two.txt': 'two\n',
 };
 
-const limits = { maxFiles: 100, maxFileBytes: 1_000_000, maxTotalBytes: 5_000_000 };
+const bounds = { maxFiles: 100, maxFileBytes: 1_000_000, maxTotalBytes: 5_000_000 };
+let limits: ChangeLimits = bounds;
 
 let engine: TestEngine;
 beforeAll(() => {
@@ -20,10 +26,7 @@ beforeAll(() => {
 afterAll(() => engine[Symbol.asyncDispose]());
 
 /** Changes after a command, file contents as text. */
-async function changesAfter(
-  command: string,
-  asked: Partial<typeof limits> & { ignored?: (paths: readonly string[]) => Promise<Set<string>> } = {},
-) {
+async function changesAfter(command: string, asked: Partial<ChangeLimits> = {}) {
   await using sandbox = await engine.openOn(files);
   const { exitCode, stderr } = await sandbox.run({ command, timeoutMs: 30_000 });
   expect({ exitCode, stderr: stderr.text }).toEqual({ exitCode: 0, stderr: '' });
@@ -34,7 +37,14 @@ function readable(change: ContainerChange) {
   return change.kind === 'file' ? { ...change, bytes: Buffer.from(change.bytes).toString() } : change;
 }
 
-describe('the changes of a container', () => {
+describe.each<[string, ChangeLimits]>([
+  ['walk of the engine', bounds],
+  ['layer that it wrote', { ...bounds, base: async () => Object.keys(files) }],
+])('the changes of a container, read by the %s,', (_way, asked) => {
+  beforeAll(() => {
+    limits = asked;
+  });
+
   it('are none when nothing was changed', async () => {
     expect(await changesAfter('cat README.md')).toEqual([]);
   });
@@ -134,5 +144,114 @@ describe('the changes of a container', () => {
       expect(changes.map(({ path }) => path)).toEqual(['grows']);
       expect(result.stdout.text).toBe(`${round}\n`);
     }
+  });
+});
+
+describe('the layer that a container wrote', () => {
+  const base = async () => Object.keys(files);
+
+  it('shows a change of the same size and moment, which the walk cannot see', async () => {
+    await using sandbox = await engine.openOn(files);
+    const command = 'touch -r README.md /tmp/then; printf "jello\\n" >README.md; touch -r /tmp/then README.md';
+    await sandbox.run({ command, timeoutMs: 5_000 });
+
+    expect((await sandbox.changes({ ...bounds, base })).map(readable)).toEqual([
+      { kind: 'file', path: 'README.md', bytes: 'jello\n', mode: 0o644 },
+    ]);
+    expect(await sandbox.changes(bounds)).toEqual([]);
+  });
+
+  it.each<[string, string, string[]]>([
+    ['a file', 'rm src/a.txt', ['src/a.txt']],
+    ['a folder', 'rm -r lib/x', ['lib/x']],
+    ['a folder that is there again, empty', 'rm -r lib/x; mkdir lib/x', ['lib/x']],
+    ['a folder above one, both there again', 'rm -r lib; mkdir -p lib/x; echo >lib/x/one.txt', ['lib/x']],
+    ['a file with an empty folder in its place', 'rm README.md; mkdir README.md', ['README.md']],
+    ['all of it', 'rm -r *', ['README.md', 'lib', 'run.sh', 'src']],
+    ['nothing, where folders were only touched', 'touch lib/x lib src .; chmod 700 lib; echo >lib/new', []],
+  ])('tells that %s was deleted', async (_what, command, deleted) => {
+    await using sandbox = await engine.openOn(files);
+    await sandbox.run({ command, timeoutMs: 5_000 });
+
+    const changes = await sandbox.changes({ ...bounds, base });
+
+    const gone = changes.filter(({ kind }) => kind === 'deleted').map(({ path }) => path);
+    expect(gone.sort()).toEqual(deleted);
+  });
+
+  it.each<[string, string, Partial<ChangeLimits>, string[]]>([
+    [
+      'holds copies of many files that nobody changed',
+      'chmod -R u+w .; echo >>README.md',
+      { maxFiles: 3 },
+      ['README.md'],
+    ],
+    ['is too large', 'mkdir deps; head -c 40000000 /dev/zero >deps/big; echo >>README.md', {}, ['README.md']],
+    ['was not written', 'true', {}, []],
+  ])('gives way to the walk where it %s', async (_why, command, asked, paths) => {
+    await using sandbox = await engine.openOn(files);
+    await sandbox.run({ command, timeoutMs: 20_000 });
+    const ignored = async (found: readonly string[]) => new Set(found.filter((path) => path.startsWith('deps')));
+
+    const changes = await sandbox.changes({ ...bounds, ...asked, base, ignored });
+
+    expect(changes.map(({ path }) => path)).toEqual(paths);
+  });
+
+  it('leaves no container of the reader behind', async () => {
+    await using sandbox = await engine.openOn(files);
+    await sandbox.run({ command: 'echo >new', timeoutMs: 5_000 });
+    await sandbox.changes({ ...bounds, base });
+
+    const left = await docker('ps', '-aq', '--filter', `label=millwright.instance=${engine.instance}`);
+    expect(left.split('\n')).toHaveLength(1);
+  });
+
+  it('is not asked for again where the engine refuses to show it', async () => {
+    const real = new Docker();
+    const refusing = Object.assign(new Docker(), {
+      asked: 0,
+      createContainer: async () => {
+        refusing.asked += 1;
+        throw Object.assign(new Error('mounts are not allowed here'), { statusCode: 403 });
+      },
+    });
+    const layers = new LayerReader(refusing, { debug: () => {}, warn: () => {} });
+    await using sandbox = await engine.openOn(files);
+    await sandbox.run({ command: 'echo >new', timeoutMs: 5_000 });
+    const container = real.getContainer(sandbox.name);
+
+    const both = [await readChanges(container, { ...bounds, base }, layers), await layers.read(container)];
+
+    expect(both).toEqual([[{ kind: 'file', path: 'new', bytes: Buffer.from('\n'), mode: 0o644 }], null]);
+    expect(refusing.asked).toBe(1);
+  });
+});
+
+describe('a container that does not hold still at once', () => {
+  const freezer = (failures: number, message: string) => {
+    const asked = { times: 0 };
+    const pause = async () => {
+      asked.times += 1;
+      if (asked.times <= failures) throw Object.assign(new Error(message), { statusCode: 500 });
+    };
+    return { asked, pause };
+  };
+  const patient = { ...systemClock, sleep: async () => {} };
+
+  it('is asked again, a few times', async () => {
+    const busy = freezer(2, 'OCI runtime pause failed: unable to freeze: unknown');
+    await pauseContainer(busy, patient);
+
+    const never = freezer(99, 'OCI runtime pause failed: unable to freeze: unknown');
+    await expect(pauseContainer(never, patient)).rejects.toMatchObject({ code: 'outside.sandbox' });
+    expect([busy.asked.times, never.asked.times]).toEqual([3, 4]);
+  });
+
+  it('is asked once where the engine has another reason', async () => {
+    const gone = freezer(99, 'container is not running');
+
+    await expect(pauseContainer(gone, patient)).rejects.toMatchObject({ code: 'outside.sandbox' });
+    expect(gone.asked.times).toBe(1);
   });
 });
