@@ -7,6 +7,7 @@ import { asMillwrightError } from './errors.ts';
 import { enterFound } from './found.ts';
 import type { PlacedComment, RepositoryGitHub, RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
+import { isRollbackFilled } from './rollback/fill-section.ts';
 import { liveStates, type Run } from './run.ts';
 import { showStatus } from './status.ts';
 
@@ -92,6 +93,7 @@ async function reconcileRepository(place: Place, sinceMs: number): Promise<void>
     await findPullRequestEnds(open, github, place);
     await findComments(await github.recentReviewComments(sinceMs), 'review-comment', place);
   }
+  await findUnfilledRollbacks(runs, place);
   // What ended while GitHub or this process was away may show an older state still.
   const recentMs = doors.clock.nowMs() - overlapMs;
   for (const run of runs) if (run.updatedAtMs > recentMs && run.state !== 'running') await showStatus(run, doors);
@@ -133,6 +135,16 @@ async function findPullRequestEnds(runs: readonly Run[], github: RepositoryGitHu
     const updatedAtMs = open.get(number);
     if (updatedAtMs === undefined) await enterFound(ref, { what: 'pull-request', number }, doors);
     else if (!isKnown(memory, `${key}#${number}`, updatedAtMs, doors)) await findReviews(number, github, place);
+  }
+}
+
+/** Merged a short while ago, and the body of the pull request could not be edited then. Asks GitHub nothing. */
+async function findUnfilledRollbacks(runs: readonly Run[], { ref, doors }: Place): Promise<void> {
+  const recentMs = doors.clock.nowMs() - lookBackMs;
+  for (const run of runs) {
+    if (run.outcome?.code !== 'merged' || run.updatedAtMs < recentMs || run.pullRequest === null) continue;
+    if (!(await isRollbackFilled(run, doors)))
+      await enterFound(ref, { what: 'pull-request', number: run.pullRequest }, doors);
   }
 }
 

@@ -4,6 +4,7 @@ import { beginAttempt, endRun, enqueueRun, latestRun, requestCancel, updateReque
 import type { IssueFacts, RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
 import { readLayers, wallsWithoutContract } from './policy-source.ts';
+import { fillRollbackSection } from './rollback/fill-section.ts';
 import { liveStates, type Run, RunRequest } from './run.ts';
 import { announceEdit, showQueued, showStatus, showStatusSoon } from './status.ts';
 
@@ -131,8 +132,15 @@ export async function leaveRun(key: string, number: number, deed: Deed, how: str
   return 'done';
 }
 
-/** Merge and close end the run: all state labels go. One that is being worked is stopped first. */
+/** Merge and close end the run: all state labels go, and the rollback is filled in. One that is being worked is stopped first. */
 export async function pullRequestEnded(run: Run, merged: boolean, by: string, doors: Doors): Promise<Applied> {
+  const applied = await endWithPullRequest(run, merged, by, doors);
+  // Told twice, or after a failure half-way: what is filled in already stays as it is.
+  if (applied === 'done' && merged) await fillRollbackSection(run, doors);
+  return applied;
+}
+
+async function endWithPullRequest(run: Run, merged: boolean, by: string, doors: Doors): Promise<Applied> {
   const what = merged ? 'merged' : 'closed';
   if (run.outcome?.code === what) return 'done';
   if (run.state === 'running' || run.state === 'queued') {

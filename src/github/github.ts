@@ -71,6 +71,8 @@ export interface RepositoryGitHub {
    * `known` that a person closed comes back as it is, closed, unless `reopen` says to open it again.
    */
   upsertPullRequest(request: PullRequestRequest): Promise<PullRequestFacts>;
+  /** Writes what `edit` makes of the body as it stands now; nothing when that is the same. */
+  editPullRequestBody(number: number, edit: (body: string) => string): Promise<void>;
   requestReviewers(number: number, reviewers: readonly string[]): Promise<void>;
   addLabels(number: number, labels: readonly string[]): Promise<void>;
   /** Creates or updates the check run with this external id on the commit. */

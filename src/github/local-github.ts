@@ -105,6 +105,7 @@ const silent = {
   removeLabel: async () => {},
   react: async () => {},
   assign: async () => {},
+  editPullRequestBody: async () => {},
   requestReviewers: async () => {},
   addLabels: async () => {},
   failedChecks: async () => [],

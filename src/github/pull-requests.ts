@@ -10,7 +10,13 @@ interface At {
 
 type PullRequestVerbs = Pick<
   RepositoryGitHub,
-  'findPullRequest' | 'pullRequest' | 'openPullRequests' | 'upsertPullRequest' | 'requestReviewers' | 'reviews'
+  | 'findPullRequest'
+  | 'pullRequest'
+  | 'openPullRequests'
+  | 'upsertPullRequest'
+  | 'editPullRequestBody'
+  | 'requestReviewers'
+  | 'reviews'
 >;
 
 /** Verbs on pull requests. */
@@ -37,6 +43,11 @@ export function bindPullRequests(client: Octokit, at: At): PullRequestVerbs {
       return open.map((pull) => ({ number: pull.number, updatedAtMs: Date.parse(pull.updated_at) }));
     },
     upsertPullRequest: (request) => upsertPullRequest(client, at, find, read, request),
+    async editPullRequestBody(number, edit) {
+      const before = (await client.pulls.get({ ...at, pull_number: number })).data.body ?? '';
+      const body = edit(before);
+      if (body !== before) await client.pulls.update({ ...at, pull_number: number, body });
+    },
     async requestReviewers(number, names) {
       const teams = names.filter((name) => name.includes('/')).map((name) => name.slice(name.indexOf('/') + 1));
       const people = names.filter((name) => !name.includes('/'));

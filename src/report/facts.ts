@@ -59,11 +59,12 @@ export interface SecondLookFinding {
   consequence: string;
 }
 
-/** How the pull request was merged, once it is: fills in the rollback. */
+/** How the pull request was merged, once it is: fills in the rollback. `squash`: as one commit; `unclear`: together with something else. */
 export type MergeFacts =
   | { form: 'merge'; commit: string }
   | { form: 'squash'; commit: string }
-  | { form: 'rebase'; first: string; last: string };
+  | { form: 'rebase'; first: string; last: string }
+  | { form: 'unclear'; commit: string };
 
 /** Everything that `pullRequestBody` and `pullRequestTitle` tell. */
 export interface PullRequestInput {

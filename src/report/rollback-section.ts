@@ -1,5 +1,5 @@
 import { code } from './escape.ts';
-import type { ChangedFile, PullRequestInput } from './facts.ts';
+import type { ChangedFile, MergeFacts, PullRequestInput } from './facts.ts';
 import { type Block, fixed, listVariants } from './join-within.ts';
 
 /** Files whose change a revert of the code does not undo by itself, and what to do about them. */
@@ -28,7 +28,7 @@ const lasting: readonly { pattern: RegExp; note: string }[] = [
 /** The smallest rollback: now, after each form of merge, and whether it was tried. */
 export function rollbackBlocks(input: PullRequestInput): Block[] {
   return [
-    fixed(input.merged === null ? beforeMerge(input) : afterMerge(input)),
+    fixed(input.merged === null ? beforeMerge(input) : mergedRollback(input.merged)),
     { importance: 72, variants: listVariants([tried(input), ...lastingNotes(input.changes)]) },
   ];
 }
@@ -46,16 +46,22 @@ function beforeMerge(input: PullRequestInput): string {
   ].join('\n\n');
 }
 
-function afterMerge(input: PullRequestInput): string {
-  const { merged } = input;
-  if (merged === null) return '';
-  const command =
-    merged.form === 'merge'
-      ? `git revert -m 1 ${sha(merged.commit)}`
-      : merged.form === 'squash'
-        ? `git revert ${sha(merged.commit)}`
-        : `git revert --no-edit ${sha(merged.first)}^..${sha(merged.last)}`;
-  return [`Merged (${merged.form}). To undo it, or \`/rollback\` as a comment:`, shell([command])].join('\n\n');
+/** What undoes the merge, by its form. Begins with `Merged`: by that it is known to be filled in. */
+export function mergedRollback(merged: MergeFacts): string {
+  switch (merged.form) {
+    case 'merge':
+      return told('merge commit', `git revert -m 1 ${sha(merged.commit)}`);
+    case 'squash':
+      return told('one commit', `git revert --no-edit ${sha(merged.commit)}`);
+    case 'rebase':
+      return told('rebase', `git revert --no-edit ${sha(merged.first)}^..${sha(merged.last)}`);
+    case 'unclear':
+      return `Merged by hand (${code(sha(merged.commit))}), together with something else: what it brought alone cannot be told, so look before you revert.`;
+  }
+}
+
+function told(form: string, command: string): string {
+  return [`Merged (${form}). To undo it, or \`/rollback\` as a comment:`, shell([command])].join('\n\n');
 }
 
 function shell(lines: readonly string[]): string {

@@ -69,7 +69,7 @@ describe('the body of a pull request', () => {
     const merged = pullRequestBody(samplePullRequest({ merged: { form: 'squash', commit: 'c'.repeat(40) } }));
     const forged = pullRequestBody(samplePullRequest({ merged: { form: 'merge', commit: 'x; rm -rf /' } }));
 
-    expect(merged).toContain(`git revert ${'c'.repeat(40)}`);
+    expect(merged).toContain(`git revert --no-edit ${'c'.repeat(40)}`);
     expect(forged).toContain('git revert -m 1 UNKNOWN');
   });
 
