@@ -1,12 +1,14 @@
+import { goesOnFrom } from './amendments.ts';
 import { amended } from './attempt.ts';
 import { begin, type Context, done, type Result, refuse } from './command-context.ts';
 import { type CommandLine, readWaive } from './command-text.ts';
 import { amendFiles } from './contract/globs.ts';
 import type { Doors } from './doors.ts';
 import { latestOutput } from './engine/outputs.ts';
-import { type RequestChange, updateRequest } from './engine/runs.ts';
-import type { AttemptStart, Run } from './run.ts';
+import { beginAttempt, type RequestChange, updateRequest } from './engine/runs.ts';
+import type { Run } from './run.ts';
 import { IntakeResult } from './stages/intake.ts';
+import { showStatus } from './status.ts';
 
 async function contractOf(run: Run, { db }: Doors) {
   const accepted = (await latestOutput(db, run.id, 'intake', IntakeResult))?.value;
@@ -50,21 +52,6 @@ async function waivableNames(run: Run, { doors, walls }: Context): Promise<strin
   return ['tests', 'size', 'definitions', 'flaky', ...accepted.checks.map((check) => check.kind.toLowerCase())];
 }
 
-/** Ends of an attempt that an amendment may answer, and where the work then goes on, with the same patch. */
-const amendable: Record<string, AttemptStart['from']> = {
-  'plan-scope': 'plan',
-  scope: 'verify',
-  size: 'verify',
-  tests: 'verify',
-  definitions: 'verify',
-  flaky: 'verify',
-  check: 'verify',
-  verification: 'verify',
-  'not-runnable': 'verify',
-  'too-big': 'plan',
-  'verification-failed': 'verify',
-};
-
 /** A run that waits for just this goes on; any other keeps the amendment for its next verdict. */
 async function amend(
   run: Run,
@@ -73,11 +60,13 @@ async function amend(
   { source, cause, doors }: Context,
 ): Promise<Result> {
   if (run.start.cause === cause) return done;
-  const from = run.state === 'waiting' || run.state === 'failed' ? amendable[run.outcome?.code ?? ''] : undefined;
-  if (from === undefined) {
-    await updateRequest(doors.db, run.id, change);
-    return done;
-  }
-  const start = { from, reason: name, by: source.author, guidance: null, cause, askedAtMs: source.writtenAtMs };
-  return begin(run, start, change, doors, name);
+  const start = { reason: name, by: source.author, guidance: null, cause, askedAtMs: source.writtenAtMs } as const;
+  const from = goesOnFrom(run);
+  if (from !== null) return begin(run, { ...start, from }, change, doors, name);
+  const now = await updateRequest(doors.db, run.id, change);
+  // Its verdict came, and was written, while this was read: it is answered all the same.
+  const late = now && goesOnFrom(now);
+  const begun = late && (await beginAttempt(doors.db, run.id, { ...start, from: late }));
+  if (begun) await showStatus(begun, doors);
+  return done;
 }

@@ -61,7 +61,7 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
   await enter('plan');
   const planned = await steps.step('plan', PlanResult, () => plan(attempt, briefing));
   const gate = planWait(planned, attempt);
-  if (gate) return { state: 'waiting', outcome: gate };
+  if (gate) return { state: 'waiting', outcome: gate, judged: attempt.run.request };
 
   const turned = await turn({ attempt, steps, briefing, planned, servers, enter, doors });
   if ('state' in turned) return turned;

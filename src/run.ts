@@ -71,7 +71,11 @@ export type Outcome = z.infer<typeof Outcome>;
 export interface AttemptEnd {
   state: Extract<RunState, 'waiting' | 'done' | 'failed' | 'stopped'>;
   outcome: Outcome;
+  /** What people had allowed and waived by then, where more of it would have changed the end. */
+  judged?: Judged;
 }
+
+export type Judged = Pick<RunRequest, 'allowed' | 'waived'>;
 
 /** One issue being worked. */
 export interface Run {

@@ -93,8 +93,9 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
       await steps.save(`verify-${index}`, Verdict, verdict);
     }
     if (verdict.next === 'open') return { built, verdict };
-    if (verdict.next === 'wait') return waiting(verdict, built);
-    if (verdict.next === 'fail') return failed(verdict);
+    const judged = attempt.run.request;
+    if (verdict.next === 'wait') return { ...waiting(verdict, built), judged };
+    if (verdict.next === 'fail') return { ...failed(verdict), judged };
     feedback = verdict.feedback;
     sentBack.push(...verdict.findings.map((finding) => finding.name));
   }

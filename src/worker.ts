@@ -1,3 +1,4 @@
+import { goOnAmended } from './amendments.ts';
 import { applyDelivery } from './deliveries.ts';
 import type { Doors } from './doors.ts';
 import { claimRun, heartbeat, type Lease, leaseMs, releaseLease } from './engine/claim.ts';
@@ -229,7 +230,9 @@ async function settle(lease: Lease, end: AttemptEnd, doors: Doors): Promise<void
     await moveRun(doors.db, lease, 'stopped', { outcome: stoppedOutcome(cancel?.by ?? '', cancel?.reason ?? null) });
   }
   const ended = await getRun(doors.db, lease.run.id);
-  if (ended) await showStatus(ended, doors);
+  if (!ended) return;
+  const goesOn = end.judged === undefined ? null : await goOnAmended(ended, end.judged, doors);
+  await showStatus(goesOn ?? ended, doors);
 }
 
 async function settleFailure(lease: Lease, error: MillwrightError, doors: Doors): Promise<void> {
