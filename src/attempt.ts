@@ -173,8 +173,7 @@ export function amended(
   return { contract: widened, walls: { ...walls, files: { ...walls.files, allow } } };
 }
 
-function spendLedger(run: Run, walls: Walls, issueKey: string, { db, clock }: Doors): SpendLedger {
-  const day = new Date(clock.nowMs()).toISOString().slice(0, 10);
+function spendLedger(run: Run, walls: Walls, issueKey: string, { db }: Doors): SpendLedger {
   const shared: (SharedBudget & { clause: SpendClause })[] = [
     {
       key: issueKey,
@@ -183,13 +182,15 @@ function spendLedger(run: Run, walls: Walls, issueKey: string, { db, clock }: Do
       clause: 'budget.dollars_per_issue',
     },
     {
-      key: `repo:${run.repository}:${day}`,
+      key: `repo:${run.repository}`,
+      daily: true,
       limitUsd: walls.budget.dollarsPerDay,
       limitTokens: null,
       clause: 'budget.dollars_per_day',
     },
     {
-      key: `org:${run.repository.slice(0, run.repository.lastIndexOf('/'))}:${day}`,
+      key: `org:${run.repository.slice(0, run.repository.lastIndexOf('/'))}`,
+      daily: true,
       limitUsd: walls.budget.orgDollarsPerDay,
       limitTokens: null,
       clause: 'budget.org_dollars_per_day',

@@ -1,6 +1,8 @@
 interface ErrorEntry {
   /** Whether the same step may be tried again without anyone's help. */
   retry: boolean;
+  /** The run waits in the queue for something that passes without anyone's help, however long it takes: no failure of the attempt. */
+  uncounted?: true;
   /** Words for the issue: neutral, nothing internal. */
   requester: string;
   /** Words for whoever hosts the app. */
@@ -54,6 +56,13 @@ export const errorTable = {
     requester: 'The model service refuses the app; its operator has been told.',
     operator: 'The model service refuses OPENAI_API_KEY or the account is out of quota: renew it, then `/retry`.',
   },
+  'outside.model-paused': {
+    retry: true,
+    uncounted: true,
+    requester: 'The model service refuses the app; its operator has been told. The run goes on once it is taken again.',
+    operator:
+      'The model service refused the key or the quota three times in a row: calls stop for five minutes at a time, and runs wait in the queue. Renew OPENAI_API_KEY or the quota.',
+  },
   'outside.model-rejected': {
     retry: false,
     requester: 'The model service rejected the request; its operator has been told.',
@@ -82,6 +91,14 @@ export const errorTable = {
     retry: false,
     requester: 'The money limit was reached.',
     operator: '`limits.dollars` or a budget was reached.',
+  },
+  'limit.daily-budget': {
+    retry: true,
+    uncounted: true,
+    requester:
+      'The budget of the day is used up. The run goes on when there is room again, at the latest after midnight UTC.',
+    operator:
+      '`budget.dollars_per_day` or `budget.org_dollars_per_day` was reached: runs that have spent nothing yet wait in the queue.',
   },
   'limit.disk': {
     retry: false,
@@ -154,6 +171,12 @@ export class MillwrightError extends Error {
 
   get retry(): boolean {
     return errorTable[this.code].retry;
+  }
+
+  /** Whether it counts towards the failures after which an attempt is given up. */
+  get counted(): boolean {
+    const entry: ErrorEntry = errorTable[this.code];
+    return entry.uncounted !== true;
   }
 
   get requesterMessage(): string {

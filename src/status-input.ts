@@ -58,7 +58,9 @@ async function queueOf(run: Run, { db, sandbox, host }: Doors): Promise<StatusIn
   const { position, reason } = await queuePosition(db, run.id);
   // Where others carry the runs, their engines count.
   const engine = host.workerConcurrency === 0 ? { available: true } : await sandbox.status();
-  const told = engine.available ? reason && queueReasons[reason] : 'no sandbox engine';
+  // What a run waits for that was put back stands in its outcome.
+  const known = run.outcome === null ? reason && queueReasons[reason] : null;
+  const told = engine.available ? known : 'no sandbox engine';
   return position === 0 ? null : { position, reason: told };
 }
 

@@ -5,6 +5,7 @@ import { claimRun, heartbeat, type Lease, leaseMs, releaseLease } from './engine
 import { deferDelivery, failDelivery, finishDelivery, takeDelivery } from './engine/inbox.ts';
 import { append } from './engine/ledger.ts';
 import { getRun, listRuns, moveRun } from './engine/runs.ts';
+import { untilTomorrowMs } from './engine/spend.ts';
 import { asMillwrightError, MillwrightError } from './errors.ts';
 import { measureNextEnd } from './learning/measure.ts';
 import { carry } from './pipeline.ts';
@@ -34,6 +35,8 @@ const deliveriesAtOnce = 4;
 const deferMs = 500;
 /** Infrastructure failures of one attempt before it is given up. */
 const attemptFailures = 5;
+/** A run that waits for room or for the model service looks again after this, or earlier when it is known when. */
+const lookAgainMs = 15 * 60_000;
 /** Takeovers after dead workers count as well: a run that kills its worker each time is parked, and others go on. */
 const attemptTakeovers = 12;
 
@@ -252,6 +255,7 @@ async function settleFailure(lease: Lease, error: MillwrightError, doors: Doors)
     kind: 'run.error',
     data: { code: error.code, message: error.message, detail: error.detail ?? null },
   });
+  if (!error.counted) return await putBack(lease, error, doors);
   const failures = lease.run.failures + 1;
   if (error.retry && failures < attemptFailures) {
     await releaseLease(doors.db, lease, { runAfterMs: backOffMs(failures, error.retryAfterMs), countFailure: true });
@@ -267,6 +271,18 @@ async function settleFailure(lease: Lease, error: MillwrightError, doors: Doors)
     },
     doors,
   );
+}
+
+/** Nothing is wrong with the run: it waits in the queue, and says for what. */
+async function putBack(lease: Lease, error: MillwrightError, doors: Doors): Promise<void> {
+  const daily = error.code === 'limit.daily-budget';
+  const runAfterMs =
+    error.retryAfterMs ?? (daily ? Math.min(lookAgainMs, await untilTomorrowMs(doors.db)) : lookAgainMs);
+  const code = error.detail ?? error.code;
+  const outcome: Outcome = { code, text: error.requesterMessage, question: null, detail: null };
+  await releaseLease(doors.db, lease, { runAfterMs, outcome });
+  const queued = await getRun(doors.db, lease.run.id);
+  if (queued) await showStatus(queued, doors);
 }
 
 /** How a run that a person ended is told. */

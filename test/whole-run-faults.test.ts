@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { listRuns } from '../src/engine/runs.ts';
 import { type Factory, startFactory } from './support/factory.ts';
@@ -18,16 +21,12 @@ afterEach(async () => {
 async function open(
   script: ModelScript,
   policy: string,
-  modelKey?: string,
+  env: Record<string, string> = {},
 ): Promise<{ github: GitHubStandIn; factory: Factory }> {
   const github = await startGitHub({ users: { maya: 'maintain' } });
   const model = await startModel(script);
   await github.createRepository(repo, { files: { ...smallRepository, '.github/millwright.yml': policy } });
-  const factory = await startFactory(
-    github,
-    model,
-    modelKey === undefined ? {} : { env: { OPENAI_API_KEY: modelKey } },
-  );
+  const factory = await startFactory(github, model, { env });
   closing.push(
     () => github.close(),
     () => model.close(),
@@ -70,7 +69,7 @@ test('a failing set-up ends the run with its output in the status comment', { ti
 test('a model that refuses the key ends the run without a storm of calls, in neutral words', {
   timeout: runMs,
 }, async () => {
-  const site = await open(scripted([]), usual, 'sk-wrong');
+  const site = await open(scripted([]), usual, { OPENAI_API_KEY: 'sk-wrong' });
 
   const { run, comment } = await ended(site);
 
@@ -78,6 +77,40 @@ test('a model that refuses the key ends the run without a storm of calls, in neu
   expect(comment).toContain('refuses the app');
   expect(comment).not.toContain('sk-wrong');
 });
+
+test('a run waits in the queue, and says for what, while the day’s budget is used up; then it goes on', {
+  timeout: runMs,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'operator-'));
+  const operator = join(folder, 'millwright.policy.yml');
+  writeFileSync(operator, 'model: { prices: { scripted: { input: 1, output: 2 } } }\n');
+  closing.push(async () => rmSync(folder, { recursive: true }));
+  const site = await open(scripted(solve), `budget: { dollars_per_day: 5 }\n${usual}`, { MILLWRIGHT_POLICY: operator });
+  const { db } = site.factory.doors;
+  const day = new Date().toISOString().slice(0, 10);
+  const key = `repo:${site.github.host}/${repo}`.toLowerCase();
+  const full = `INSERT INTO limits (budget, spent_micro_usd, spent_tokens, reserved_micro_usd, reserved_tokens, unpriced_calls,
+    updated_at_ms) VALUES ($1, 5000000, 1, 0, 0, 0, 0)`;
+  for (const date of [day, tomorrow(day)]) await db.run(full, `${key}:${date}`);
+  const issue = await site.github.openIssue({ repo, as: 'maya', title: 'add subtracts', body: contract });
+
+  await site.github.label(repo, issue.number, 'agent-ready', 'maya');
+  const comment = () =>
+    [...site.github.repository(repo).comments.values()].find((each) => each.issue === issue.number)?.body ?? '';
+  await until(() => comment().includes('budget.dollars_per_day') && comment().includes('Queued'), runMs);
+  const [waiting] = await listRuns(db, {});
+  const labels = [...site.github.issue(repo, issue.number).labels];
+  await db.run(`DELETE FROM limits WHERE budget LIKE 'repo:%'`);
+  await db.run('UPDATE runs SET run_after_ms = 0');
+  await until(() => site.github.issue(repo, issue.number).labels.includes('agent:review'), runMs);
+
+  expect(waiting).toMatchObject({ state: 'queued', failures: 0, outcome: { code: 'budget.dollars_per_day' } });
+  expect((waiting?.runAfterMs ?? 0) - Date.now()).toBeLessThan(15 * 60_000 + 5_000);
+  expect(labels).toContain('agent:running');
+  expect(comment()).not.toContain('budget.dollars_per_day');
+});
+
+const tomorrow = (day: string) => new Date(Date.parse(day) + 24 * 60 * 60_000).toISOString().slice(0, 10);
 
 test('a token that GitHub refuses for git ends the run by name', { timeout: runMs }, async () => {
   const site = await open(scripted([]), usual);

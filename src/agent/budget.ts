@@ -2,7 +2,7 @@ import type { ModelPrice } from '../contract/walls.ts';
 import { MillwrightError } from '../errors.ts';
 import { contextWindow, estimatePromptTokens } from '../model/context-window.ts';
 import type { Model, ModelReply, ModelRequest, Usage } from '../model/model.ts';
-import { costUsd, noUsage, worstCaseUsd } from '../model/prices.ts';
+import { addUsage, costUsd, noUsage, worstCaseUsd } from '../model/prices.ts';
 
 /** The policy key that left no room. */
 export type SpendClause =
@@ -56,14 +56,20 @@ export function createBudget({ limits, price: usual, prices, spent, ledger }: Bu
   if (limits.dollars !== null && usual === null) throw new MillwrightError('request.model-unpriced');
   let tokens = spent?.tokens ?? 0;
   let dollars = spent?.dollars ?? 0;
+  const priceOf = (model: string | undefined): ModelPrice | null => {
+    if (model === undefined || prices === undefined) return usual;
+    return Object.hasOwn(prices, model) ? (prices[model] ?? null) : null;
+  };
   return {
     async reserve({ inputTokens, maxOutputTokens, model }) {
-      const price = model !== undefined && prices && Object.hasOwn(prices, model) ? (prices[model] ?? usual) : usual;
+      const price = priceOf(model);
       const worst: Spend = {
         tokens: inputTokens + maxOutputTokens,
         dollars: price === null ? null : worstCaseUsd(inputTokens, maxOutputTokens, price),
       };
       if (tokens + worst.tokens > limits.tokens) return { ok: false, limit: 'tokens', clause: 'limits.tokens' };
+      // What cannot be priced cannot be kept below a limit.
+      if (limits.dollars !== null && price === null) return { ok: false, limit: 'dollars', clause: 'limits.dollars' };
       const worstDollars = worst.dollars ?? 0;
       if (limits.dollars !== null && dollars + worstDollars > limits.dollars) {
         return { ok: false, limit: 'dollars', clause: 'limits.dollars' };
@@ -101,8 +107,9 @@ export type PaidReply =
   | { ok: false; limit: 'tokens' | 'dollars'; clause: SpendClause };
 
 /**
- * Makes a call if its worst case fits, and settles it. An outage costs nothing; a call that was cancelled in between stays
- * reserved, because nobody knows what it cost.
+ * Makes a call if its worst case fits, and settles it. An answer that broke off is settled by what arrived of it, and asked for
+ * again only if that fits as well; an outage costs nothing; a call that was cancelled in between stays reserved, because nobody
+ * knows what it cost.
  */
 export async function payFor(
   model: Model,
@@ -111,17 +118,36 @@ export async function payFor(
   inputTokens: number,
 ): Promise<PaidReply> {
   const { model: name, maxOutputTokens } = request;
-  const reservation = await budget.reserve({ inputTokens, maxOutputTokens, model: name });
-  if (!reservation.ok) return reservation;
+  const worst = { inputTokens, maxOutputTokens, model: name };
+  const first = await budget.reserve(worst);
+  if (!first.ok) return first;
+  let reservation = first;
+  let lost = noUsage;
+  const onLost = async (usage: Usage) => {
+    await reservation.settle(usage);
+    lost = addUsage(lost, usage);
+    const next = await budget.reserve(worst);
+    if (next.ok) reservation = next;
+    return next.ok;
+  };
   try {
-    const reply = await model.complete(request);
-    await reservation.settle(reply.usage);
+    const reply = await model.complete({ ...request, onLost });
+    await reservation.settle(withoutLost(reply.usage, lost));
     return { ok: true, reply };
   } catch (error) {
     const answered = error instanceof MillwrightError && error.code.startsWith('outside.model');
     if (answered) await reservation.settle(noUsage);
     throw error;
   }
+}
+
+/** The usage of a reply has in it what broke off before, which is settled already. */
+function withoutLost(usage: Usage, lost: Usage): Usage {
+  return {
+    inputTokens: Math.max(0, usage.inputTokens - lost.inputTokens),
+    cachedInputTokens: Math.max(0, usage.cachedInputTokens - lost.cachedInputTokens),
+    outputTokens: Math.max(0, usage.outputTokens - lost.outputTokens),
+  };
 }
 
 /**
@@ -135,9 +161,19 @@ export function budgetedModel(model: Model, budget: Budget): Model {
       const inputTokens = estimatePromptTokens(request.messages, request.tools) + schemaTokens(request);
       const paid = await payFor(model, budget, { ...request, maxOutputTokens }, inputTokens);
       if (paid.ok) return paid.reply;
-      throw new MillwrightError(paid.limit === 'tokens' ? 'limit.tokens' : 'limit.dollars', { detail: paid.clause });
+      throw limitError(paid);
     },
   };
+}
+
+/** The error for a limit that was reached: a budget of the day is one that the run can wait for. */
+export function limitError({ limit, clause }: { limit: 'tokens' | 'dollars'; clause: SpendClause }): MillwrightError {
+  if (isDaily(clause)) return new MillwrightError('limit.daily-budget', { detail: clause });
+  return new MillwrightError(limit === 'tokens' ? 'limit.tokens' : 'limit.dollars', { detail: clause });
+}
+
+export function isDaily(clause: string): boolean {
+  return clause === 'budget.dollars_per_day' || clause === 'budget.org_dollars_per_day';
 }
 
 /** Enough for thinking and a large file, and no more: the worst case of each call is set aside in full. */

@@ -4,6 +4,7 @@ import type { Database } from '../engine/database.ts';
 import { eventsOf } from '../engine/ledger.ts';
 import { patchOf } from '../engine/patches.ts';
 import { beginAttempt, getRun, listRuns, requestCancel } from '../engine/runs.ts';
+import { unsettledOf } from '../engine/spend.ts';
 import { asMillwrightError } from '../errors.ts';
 import { type AttemptStart, liveStates, mayMove, type Run, type RunState, type StageName } from '../run.ts';
 import { runNumbers } from '../run-numbers.ts';
@@ -87,8 +88,9 @@ export function show(id: string, { json, patch }: ShowOptions): Promise<number> 
     if (patch) return printPatch(await patchOf(db, id), terminal);
     const numbers = await runNumbers(run, { db });
     const events = await eventsOf(db, id, { limit: mostEvents });
-    if (json) terminal.out(JSON.stringify({ run, numbers, events }, null, 2));
-    else printRun({ run, numbers, events }, terminal);
+    const unsettled = await unsettledOf(db, id);
+    if (json) terminal.out(JSON.stringify({ run, numbers, unsettled, events }, null, 2));
+    else printRun({ run, numbers, unsettled, events }, terminal);
     return 0;
   });
 }

@@ -1,7 +1,7 @@
 import type { LedgerEvent } from '../engine/ledger.ts';
 import type { KeptPatch } from '../engine/patches.ts';
 import type { RunNumbers } from '../report/facts.ts';
-import { count, durationText, shareText } from '../report/phrases.ts';
+import { count, dollars, durationText, plural, shareText } from '../report/phrases.ts';
 import type { Run } from '../run.ts';
 import { cost, line, shown, type Terminal, table, tokens } from './terminal.ts';
 
@@ -9,11 +9,16 @@ import { cost, line, shown, type Terminal, table, tokens } from './terminal.ts';
 const mostShown = 400;
 const longest = 160;
 
+interface Shown {
+  run: Run;
+  numbers: RunNumbers;
+  /** What calls set aside that never settled. */
+  unsettled: { calls: number; usd: number; tokens: number };
+  events: readonly LedgerEvent[];
+}
+
 /** One run as a person reads it: facts, outcome, ledger. */
-export function printRun(
-  { run, numbers, events }: { run: Run; numbers: RunNumbers; events: readonly LedgerEvent[] },
-  terminal: Terminal,
-): void {
+export function printRun({ run, numbers, unsettled, events }: Shown, terminal: Terminal): void {
   const facts: [string, string | null][] = [
     ['Run', run.id],
     ['Issue', run.issue === 0 ? null : `${run.owner}/${run.name}#${run.issue}`],
@@ -31,6 +36,12 @@ export function printRun(
     [
       'Spent',
       `${cost(numbers)}; ${numbers.rounds} rounds, ${numbers.turns} turns, ${tokens(numbers)} tokens, ${durationText(numbers.durationMs)}`,
+    ],
+    [
+      'Set aside',
+      unsettled.calls === 0
+        ? null
+        : `${dollars(unsettled.usd)} and ${count(unsettled.tokens)} tokens for ${plural(unsettled.calls, 'call')} whose end is not known: they count as spent`,
     ],
     [
       'Prompts',

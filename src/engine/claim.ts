@@ -1,5 +1,5 @@
 import { MillwrightError } from '../errors.ts';
-import type { Run } from '../run.ts';
+import type { Outcome, Run } from '../run.ts';
 import { chooseQueued } from './choose.ts';
 import type { Database, Sql } from './database.ts';
 import { appendIn } from './ledger.ts';
@@ -88,7 +88,7 @@ async function take(
   failures: number,
 ): Promise<Lease | null> {
   const [row] = await sql.all<RunRow>(
-    `UPDATE runs SET state = 'running', lease_owner = $2, lease_until_ms = ${db.nowMs} + $3, epoch = epoch + 1,
+    `UPDATE runs SET state = 'running', outcome = NULL, lease_owner = $2, lease_until_ms = ${db.nowMs} + $3, epoch = epoch + 1,
        failures = failures + $4, updated_at_ms = ${db.nowMs}
      WHERE id = $1 AND (state = 'queued' OR (state = 'running' AND lease_until_ms < ${db.nowMs})) RETURNING *`,
     runId,
@@ -140,25 +140,32 @@ export async function expireLeases(db: Database, owner: string): Promise<number>
 
 /**
  * Hands a run back to the queue, where it may be claimed after `runAfterMs` milliseconds from now (default at once;
- * at once too when someone asked to stop, so that the next claim ends it).
+ * at once too when someone asked to stop, so that the next claim ends it). `outcome`: what it waits for, shown until it is claimed.
  * Errors: `run.lost-lease`.
  */
 export async function releaseLease(
   db: Database,
   lease: Lease,
-  options: { runAfterMs?: number; countFailure?: boolean } = {},
+  options: { runAfterMs?: number; countFailure?: boolean; outcome?: Outcome } = {},
 ): Promise<void> {
   await db.transaction(async (sql) => {
     await holdLease(db, sql, lease);
     await sql.run(
       `UPDATE runs SET state = 'queued', lease_owner = NULL, lease_until_ms = NULL, failures = failures + $2,
-         run_after_ms = ${db.nowMs} + CASE WHEN cancel_at_ms IS NULL THEN CAST($3 AS BIGINT) ELSE 0 END
+         run_after_ms = ${db.nowMs} + CASE WHEN cancel_at_ms IS NULL THEN CAST($3 AS BIGINT) ELSE 0 END, outcome = $4
        WHERE id = $1`,
       lease.run.id,
       options.countFailure ? 1 : 0,
       options.runAfterMs ?? 0,
+      options.outcome === undefined ? null : JSON.stringify(options.outcome),
     );
-    const data = { state: 'queued', released: true, runAfterMs: options.runAfterMs ?? 0 };
+    const { outcome } = options;
+    const data = {
+      state: 'queued',
+      released: true,
+      runAfterMs: options.runAfterMs ?? 0,
+      ...(outcome ? { outcome } : {}),
+    };
     await appendIn(db, sql, { runId: lease.run.id, kind: 'run.state', data });
   });
   await Promise.all([db.wake('events'), db.wake('runs')]);

@@ -3,8 +3,10 @@ import type { Database, Sql } from './database.ts';
 
 /** One limit that a call counts against. Null: counted, not limited. */
 export interface Budget {
-  /** `issue:<repository>#<n>`, `repo:<repository>:<yyyy-mm-dd>`, `org:<organization>:<yyyy-mm-dd>`. */
+  /** `issue:<repository>#<n>`, `repo:<repository>`, `org:<organization>`. */
   key: string;
+  /** Begins anew each day (UTC, by the database's clock): a call counts on the day on which it is made. */
+  daily?: boolean;
   limitUsd: number | null;
   limitTokens: number | null;
 }
@@ -34,15 +36,18 @@ export async function reserve(
   const budgets = call.budgets.toSorted((a, b) => (a.key < b.key ? -1 : 1));
   try {
     await db.transaction(async (sql) => {
+      const { day } = await today(db, sql);
       for (const budget of budgets) {
-        if (!(await reserveIn(db, sql, budget, micro ?? 0, call.worstTokens))) throw new NoRoom(budget.key);
+        const row = rowOf(budget, day);
+        if (!(await reserveIn(db, sql, { ...budget, key: row }, micro ?? 0, call.worstTokens)))
+          throw new NoRoom(budget.key);
       }
       await sql.run(
         `INSERT INTO reservations (id, run_id, budgets, micro_usd, tokens, state, made_at_ms)
          VALUES ($1, $2, $3, $4, $5, 'open', ${db.nowMs})`,
         reservation,
         call.runId,
-        JSON.stringify(budgets.map(({ key }) => key)),
+        JSON.stringify(budgets.map((budget) => rowOf(budget, day))),
         micro,
         call.worstTokens,
       );
@@ -116,8 +121,37 @@ export async function settle(
   await db.wake('events');
 }
 
-/** What a budget has taken so far; zeros for one never used. */
-export async function spentOn(db: Database, key: string): Promise<Spent> {
+const dayMs = 24 * 60 * 60_000;
+
+async function today(db: Database, sql: Sql): Promise<{ day: string; leftMs: number }> {
+  const [row] = await sql.all<{ now_ms: number }>(`SELECT ${db.nowMs} AS now_ms`);
+  const nowMs = Number(row?.now_ms);
+  return { day: new Date(nowMs).toISOString().slice(0, 10), leftMs: dayMs - (nowMs % dayMs) };
+}
+
+const rowOf = ({ key, daily }: Pick<Budget, 'key' | 'daily'>, day: string) => (daily ? `${key}:${day}` : key);
+
+/** Milliseconds until daily budgets begin anew. */
+export async function untilTomorrowMs(db: Database): Promise<number> {
+  return (await today(db, db)).leftMs;
+}
+
+/** What calls of a run set aside that never settled: under way, or cut off. They count as spent. */
+export async function unsettledOf(
+  db: Database,
+  runId: string,
+): Promise<{ calls: number; usd: number; tokens: number }> {
+  const [row] = await db.all<{ calls: number; micro_usd: number | null; tokens: number | null }>(
+    `SELECT COUNT(*) AS calls, CAST(SUM(micro_usd) AS BIGINT) AS micro_usd, CAST(SUM(tokens) AS BIGINT) AS tokens
+     FROM reservations WHERE run_id = $1 AND state = 'open'`,
+    runId,
+  );
+  return { calls: Number(row?.calls ?? 0), usd: (row?.micro_usd ?? 0) / 1e6, tokens: row?.tokens ?? 0 };
+}
+
+/** What a budget has taken so far, a daily one today; zeros for one never used. */
+export async function spentOn(db: Database, budget: string | Pick<Budget, 'key' | 'daily'>): Promise<Spent> {
+  const key = typeof budget === 'string' ? budget : rowOf(budget, (await today(db, db)).day);
   const [row] = await db.all<LimitRow>('SELECT * FROM limits WHERE budget = $1', key);
   return {
     usd: (row?.spent_micro_usd ?? 0) / 1e6,

@@ -1,7 +1,8 @@
 /** The door to the language model. One real implementation, `openai-model.ts`. */
 export interface Model {
   /**
-   * One call. Errors: `outside.model` (already retried inside for short faults), `outside.model-refused-key`, `outside.model-rejected`
+   * One call. Errors: `outside.model` (already retried inside for short faults), `outside.model-refused-key`,
+   * `outside.model-paused` (refused before, not asked now), `outside.model-rejected`
    * (the service knows no such model or request), `run.cancelled` when the signal aborts.
    * Refusals, content filters and prompts that do not fit the window are replies, not errors.
    */
@@ -19,6 +20,11 @@ export interface ModelRequest {
   schema?: { name: string; json: Record<string, unknown> };
   maxOutputTokens?: number;
   signal?: AbortSignal;
+  /**
+   * Told of an answer that broke off, whose tokens are paid for all the same; says whether it may be asked for again. They are in
+   * the usage of the reply as well, when one comes.
+   */
+  onLost?: (usage: Usage) => Promise<boolean>;
 }
 
 export type ModelMessage =

@@ -105,7 +105,7 @@ class OpenAiModel implements Model {
     const remainingMs = this.breaker.remainingMs();
     if (remainingMs === 0) return;
     const message = 'Not asked: the model service has refused the key repeatedly.';
-    throw new MillwrightError('outside.model-refused-key', { message, retryAfterMs: remainingMs });
+    throw new MillwrightError('outside.model-paused', { message, retryAfterMs: remainingMs });
   }
 
   /** One HTTP call; fills the draft. Throws what the client throws, or BrokenAnswer. */
@@ -162,7 +162,13 @@ class OpenAiModel implements Model {
     draft: ReplyDraft,
   ): Promise<ModelReply | null> {
     const failure = classifyFailure(error, this.clock.nowMs());
-    if (draft.begun) attempts.lost = addUsage(attempts.lost, draft.countedUsage(request));
+    if (draft.begun) {
+      const usage = draft.countedUsage(request);
+      attempts.lost = addUsage(attempts.lost, usage);
+      if ((await request.onLost?.(usage)) === false) throw new MillwrightError('outside.model', { cause: error });
+    }
+    // Whatever else is wrong, the key is taken.
+    if (failure.kind !== 'refused-key' && failure.kind !== 'transient') this.breaker.succeeded();
     switch (failure.kind) {
       case 'refused-key':
         if (this.breaker.failed())

@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { isDaily } from '../agent/budget.ts';
 import { runAgent } from '../agent/loop.ts';
 import { type AgentResult, Submission } from '../agent/result.ts';
 import type { AgentTool } from '../agent/tool.ts';
 import type { Attempt } from '../attempt.ts';
 import { isProtected } from '../contract/globs.ts';
 import type { Doors } from '../doors.ts';
+import { MillwrightError } from '../errors.ts';
 import type { DiffFile, PatchResult } from '../git/git.ts';
 import type { ModelMessage } from '../model/model.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
@@ -96,6 +98,9 @@ export async function build(
       attempt.signal,
     );
     turns += result.turns;
+    // Nothing was done yet, so nothing is lost by waiting.
+    if (result.end === 'limit' && turns === 0 && isDaily(result.clause))
+      throw new MillwrightError('limit.daily-budget', { detail: result.clause });
     const patch = await takePatch(attempt, sandbox, doors);
     if (patch.ok || result.end !== 'submitted' || tries === mendings) {
       // Work that cannot be taken is not lost silently: the last good tree stays, and the reasons are told.

@@ -118,7 +118,7 @@ function unpricedModel(walls: Walls | null, defaultModel: string): Refusal[] {
     ...Object.values(walls.model.perStage).flatMap((choice) => choice.name ?? []),
   ]);
   return [...names]
-    .filter((name) => walls.model.prices[name] === undefined)
+    .filter((name) => !Object.hasOwn(walls.model.prices, name))
     .map((name) => ({
       key: 'model.prices',
       name,

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { budgetedModel, createBudget, type SpendLedger } from '../../src/agent/budget.ts';
 import { MillwrightError } from '../../src/errors.ts';
+import type { ModelRequest } from '../../src/model/model.ts';
 import { ScriptedModel } from '../doubles/scripted-model.ts';
 
 const price = { inputPerMillion: 2, outputPerMillion: 10, cachedInputPerMillion: 0.5 };
@@ -26,7 +27,7 @@ test('sets the worst case aside and puts the real spend in its place', async () 
 
 test('a stage’s own model is paid at its own price', async () => {
   const dear = { inputPerMillion: 100, outputPerMillion: 100 };
-  const budget = createBudget({ limits: { tokens: 10_000, dollars: 0.3 }, price, prices: { dear } });
+  const budget = createBudget({ limits: { tokens: 10_000, dollars: 0.3 }, price, prices: { usual: price, dear } });
 
   const usual = await budget.reserve({ inputTokens: 1_000, maxOutputTokens: 3_000, model: 'usual' });
   const other = await budget.reserve({ inputTokens: 1_000, maxOutputTokens: 3_000, model: 'dear' });
@@ -125,4 +126,63 @@ test('an outage costs nothing, and a cancelled call counts as spent', async () =
 
   expect(afterOutage).toBe(0);
   expect(budget.spent().tokens).toBeGreaterThan(1_000);
+});
+
+test('an answer that broke off is settled by what arrived, and asked for again only if that fits as well', async () => {
+  const broken = { inputTokens: 100, cachedInputTokens: 0, outputTokens: 50 };
+  const allowed: unknown[] = [];
+  const breaking = async ({ onLost }: ModelRequest) => {
+    allowed.push(await onLost?.(broken));
+    return { text: 'whole', usage: { inputTokens: 200, cachedInputTokens: 0, outputTokens: 60 } };
+  };
+  const failing = async ({ onLost }: ModelRequest) => {
+    allowed.push(await onLost?.(broken));
+    throw new MillwrightError('outside.model');
+  };
+  const budget = createBudget({ limits: { tokens: 1_300, dollars: null }, price: null });
+  const model = budgetedModel(new ScriptedModel(breaking, failing), budget);
+
+  await model.complete(request);
+  const afterFirst = budget.spent().tokens;
+  await model.complete(request).catch(() => undefined);
+
+  // The usage of the reply has what was lost in it.
+  expect(afterFirst).toBe(260);
+  expect(budget.spent().tokens).toBe(260 + 150);
+  expect(allowed).toEqual([true, false]);
+});
+
+test('the dollars of a stage’s model without a price are unknown, and nothing is promised where dollars are limited', async () => {
+  const asked: unknown[] = [];
+  const ledger: SpendLedger = {
+    reserve: async (worst) => {
+      asked.push(worst);
+      return { ok: true, id: 'x' };
+    },
+    settle: async () => {},
+  };
+  const price = { inputPerMillion: 1, outputPerMillion: 1 };
+  const open = createBudget({ limits: { tokens: 10_000, dollars: null }, price, prices: { usual: price }, ledger });
+  const limited = createBudget({ limits: { tokens: 10_000, dollars: 1 }, price, prices: { usual: price } });
+  const worst = { inputTokens: 10, maxOutputTokens: 10 };
+
+  await open.reserve({ ...worst, model: 'unknown' });
+  await open.reserve({ ...worst, model: 'usual' });
+
+  expect(asked).toMatchObject([{ dollars: null }, { dollars: 0.00002 }]);
+  expect(await limited.reserve({ ...worst, model: 'unknown' })).toMatchObject({ ok: false, limit: 'dollars' });
+});
+
+test('a budget of the day that is used up is one that the run can wait for', async () => {
+  const ledger: SpendLedger = {
+    reserve: async () => ({ ok: false, clause: 'budget.org_dollars_per_day' }),
+    settle: async () => {},
+  };
+  const budget = createBudget({ limits: { tokens: 10_000, dollars: null }, price: null, ledger });
+
+  const error = await budgetedModel(new ScriptedModel(), budget)
+    .complete(request)
+    .catch((thrown: unknown) => thrown);
+
+  expect(error).toMatchObject({ code: 'limit.daily-budget', detail: 'budget.org_dollars_per_day', counted: false });
 });

@@ -6,7 +6,7 @@ import { claimRun } from '../../src/engine/claim.ts';
 import { receiveDelivery } from '../../src/engine/inbox.ts';
 import { openPostgres } from '../../src/engine/postgres.ts';
 import { enqueueRun } from '../../src/engine/runs.ts';
-import { reserve } from '../../src/engine/spend.ts';
+import { reserve, spentOn } from '../../src/engine/spend.ts';
 import { newRun } from '../support/new-run.ts';
 import { openPostgresStore, openSqliteStore, stores, type TestStore } from '../support/stores.ts';
 import { until } from '../support/until.ts';
@@ -49,6 +49,28 @@ describe.each(stores)('kill -9 on %s', (_engine, open) => {
 
   const ids = async (state: string) =>
     (await store.db.all<{ id: string }>('SELECT id FROM deliveries WHERE state = $1', state)).map(({ id }) => id);
+
+  test('of one of several processes that spend at once leaves the day’s budget full to the cent, and never above it', async () => {
+    const children = ['a', 'b', 'c', 'd'].map(() => startChild(store, 'reserveCents'));
+    const early = () => children.find(({ said }) => said.length >= 3);
+    await until(() => early() !== undefined);
+    const doomed = early();
+    await doomed?.kill();
+    const others = children.filter((child) => child !== doomed);
+    await Promise.all(others.map(({ exited }) => exited));
+
+    const acknowledged = children.flatMap(({ said }) => said.filter((line) => line !== 'full'));
+    const kept = await store.db.all<{ id: string }>(`SELECT id FROM reservations WHERE state = 'open'`);
+    for (const key of ['repo:shop', 'org:acme'])
+      expect(await spentOn(store.db, { key, daily: true })).toMatchObject({
+        reservedUsd: 1,
+        usd: 0,
+        reservedTokens: 100,
+      });
+    expect(kept).toHaveLength(100);
+    expect(kept.map(({ id }) => id)).toEqual(expect.arrayContaining(acknowledged));
+    expect(others.every(({ said }) => said.at(-1) === 'full')).toBe(true);
+  });
 
   test('loses no delivery that was acknowledged, at whatever moment it comes', async () => {
     const acknowledged: string[] = [];

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { reserve, settle, spentOn } from '../../src/engine/spend.ts';
+import type { Database } from '../../src/engine/database.ts';
+import { reserve, settle, spentOn, unsettledOf, untilTomorrowMs } from '../../src/engine/spend.ts';
 import { stores, type TestStore } from '../support/stores.ts';
 
 describe.each(stores)('money and tokens on %s', (engine, open) => {
@@ -83,6 +84,44 @@ describe.each(stores)('money and tokens on %s', (engine, open) => {
       reservedUsd: 0,
       unpricedCalls: 2,
     });
+  });
+
+  test('a daily budget begins anew at midnight of the database’s clock, and a call counts on the day on which it was made', async () => {
+    const midnight = Date.UTC(2026, 10, 23);
+    const at = (nowMs: number): Database => ({
+      dialect: store.db.dialect,
+      nowMs: `CAST(${nowMs} AS BIGINT)`,
+      all: (text, ...values) => store.db.all(text, ...values),
+      run: (text, ...values) => store.db.run(text, ...values),
+      transaction: (work, options) => store.db.transaction(work, options),
+      wake: (channel) => store.db.wake(channel),
+      onWake: (channel, listener) => store.db.onWake(channel, listener),
+      close: async () => {},
+    });
+    const [evening, morning] = [at(midnight - 1), at(midnight)];
+    const budget = { key: 'repo:github.com/acme/shop', daily: true, limitUsd: 1, limitTokens: null };
+    const ask = (db: Database) => reserve(db, { runId: 'r1', budgets: [budget], worstUsd: 0.7, worstTokens: 1 });
+
+    const late = await ask(evening);
+    const tooMuch = await ask(evening);
+    const early = await ask(morning);
+    if (!late.ok || !early.ok) throw new Error('no room');
+    await settle(morning, late.reservation, { usd: 0.5, tokens: 1 });
+
+    expect(tooMuch).toEqual({ ok: false, key: budget.key });
+    expect(await spentOn(evening, budget)).toMatchObject({ usd: 0.5, reservedUsd: 0 });
+    expect(await spentOn(morning, budget)).toMatchObject({ usd: 0, reservedUsd: 0.7 });
+    expect([await untilTomorrowMs(evening), await untilTomorrowMs(morning)]).toEqual([1, 24 * 3_600_000]);
+  });
+
+  test('what a run set aside and never settled can be told', async () => {
+    const held = await call(0.5, 10, issue(null));
+    await call(0.25, 7, issue(null));
+    await call(null, 3, issue(null));
+    if (held.ok) await settle(store.db, held.reservation, { usd: 0.1, tokens: 1 });
+
+    expect(await unsettledOf(store.db, 'r1')).toEqual({ calls: 2, usd: 0.25, tokens: 10 });
+    expect(await unsettledOf(store.db, 'r2')).toEqual({ calls: 0, usd: 0, tokens: 0 });
   });
 
   test('no order of reserving and settling exceeds a limit or loses a micro-dollar', async () => {

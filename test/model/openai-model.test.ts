@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import { MillwrightError } from '../../src/errors.ts';
-import type { ModelRequest } from '../../src/model/model.ts';
+import type { ModelRequest, Usage } from '../../src/model/model.ts';
 import { createOpenAiModel, type OpenAiModelOptions } from '../../src/model/openai-model.ts';
 import { type Answer, ChatServer, droppedAfter, event, failing, hanging, streamed, whole } from './chat-server.ts';
 
@@ -309,6 +309,31 @@ test('a dropped stream is asked again, and its tokens are counted', async () => 
   expect(reply.usage.estimated).toBe(true);
 });
 
+test('an answer that broke off is told at once with its tokens, and not asked for again where that is refused', async () => {
+  await using stage = await start([droppedAfter([{ content: 'half an ans' }])]);
+  const lost: Usage[] = [];
+  const onLost = async (usage: Usage) => {
+    lost.push(usage);
+    return false;
+  };
+
+  const ended = await codeOf(stage.model.complete({ ...request, onLost }));
+
+  expect(ended).toBe('outside.model');
+  expect(lost).toMatchObject([{ estimated: true }]);
+  expect(lost[0]?.outputTokens).toBeGreaterThan(0);
+});
+
+test('a reply of any kind between refusals of the key keeps calls going', async () => {
+  const refused = failing(403, {});
+  const filtered = failing(400, { code: 'content_filter' });
+  await using stage = await start([refused, refused, filtered, refused, refused, streamed([{ content: 'ok' }])]);
+
+  for (let call = 0; call < 5; call += 1) await codeOf(stage.model.complete(request));
+
+  expect((await stage.model.complete(request)).text).toBe('ok');
+});
+
 test('a stream that ends without a finish reason is asked for again as a whole', async () => {
   const unfinished: Answer = (_request, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -370,12 +395,18 @@ test('repeated refusals of the key stop further calls for a while, with one aler
   const refused = failing(401, {});
   await using stage = await start([refused, refused, refused, streamed([{ content: 'ok' }])], { log });
 
-  for (let call = 0; call < 6; call += 1) await codeOf(stage.model.complete(request));
+  const codes: string[] = [];
+  for (let call = 0; call < 6; call += 1) codes.push(await codeOf(stage.model.complete(request)));
   const asked = stage.server.requests.length;
   stage.clock.now += 600_000;
   const probe = await stage.model.complete(request);
 
   expect(asked).toBe(3);
+  // Runs that were not even asked about are put back in the queue.
+  expect(codes.map((code) => code.replace('outside.model-', ''))).toEqual([
+    ...['refused-key', 'refused-key', 'refused-key'],
+    ...['paused', 'paused', 'paused'],
+  ]);
   expect(warnings).toHaveLength(1);
   expect(probe.text).toBe('ok');
 });

@@ -48,6 +48,24 @@ async function claimAndReserve(): Promise<void> {
   setInterval(() => {}, 1000);
 }
 
+/** Many cents at once, each said once it is durable, until the day's budget has no room. */
+async function reserveCents(): Promise<void> {
+  const budgets = [
+    { key: 'repo:shop', daily: true, limitUsd: 1, limitTokens: null },
+    { key: 'org:acme', daily: true, limitUsd: null, limitTokens: null },
+  ];
+  const lane = async () => {
+    for (;;) {
+      const held = await reserve(db, { runId: `r${process.pid}`, budgets, worstUsd: 0.01, worstTokens: 1 });
+      if (!held.ok) return;
+      say(held.reservation);
+    }
+  };
+  await Promise.all([lane(), lane(), lane()]);
+  say('full');
+  process.exit(0);
+}
+
 /** Until the store refuses; says how. */
 async function receiveUntilRefused(): Promise<void> {
   for (let n = 0; ; n++) {
@@ -70,5 +88,6 @@ const ways: Record<string, () => Promise<void>> = {
   stayInTransaction,
   claimAndReserve,
   receiveUntilRefused,
+  reserveCents,
 };
 await ways[way]?.();
