@@ -4,7 +4,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 ROOT=$PWD
+# An installed package belongs to whoever installed it: what is fetched and logged goes to the user's own cache.
 CACHE=$ROOT/.cache
+[ -f "$ROOT/package-lock.json" ] || CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/millwright
 LOG=$CACHE/log
 TOOLCHAIN=$CACHE/toolchain
 NPM_VERSION=11.19.1
@@ -44,8 +46,13 @@ node_major() {
   printf '%s\n' "${version%%.*}"
 }
 
-# The version of an npm package that package-lock.json pins. Read without Node, which may not be there yet.
+# The version of an npm package that package-lock.json pins. Read without Node, which may not be there yet. An installed
+# package has no lock, and runs under the Node that it is to find in the sandbox.
 locked_version() {
+  [ -f package-lock.json ] || {
+    node --version | tr -d v
+    return
+  }
   awk -v key="\"node_modules/$1\": {" 'index($0, key) { found = 1 } found && /"version":/ { gsub(/[",]/, ""); print $2; exit }' \
     package-lock.json
 }

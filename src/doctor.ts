@@ -1,5 +1,5 @@
 import type { PolicyLayer } from './contract/policy.ts';
-import { checkEngine, checkWalls, judgeCanary } from './doctor/engine.ts';
+import { checkEngine, checkWalls, imageFix, judgeCanary } from './doctor/engine.ts';
 import { type Finding, failed, guarded, ok, skipped } from './doctor/finding.ts';
 import { checkNode, checkStore } from './doctor/machine.ts';
 import { readManifest } from './doctor/manifest.ts';
@@ -81,7 +81,6 @@ async function examineEngine(settings: Settings, parts: Parts): Promise<Finding[
     const after = ['walls', 'egress wall'].map((name) => skipped(name, 'needs the Docker engine'));
     return status === undefined ? after : [status, ...after];
   }
-  const imageFix = 'Build the sandbox image: `script/bootstrap` does.';
   const walls = await guarded('walls', imageFix, wallsWithinMs, () => checkWalls(parts.engine(settings), Date.now()));
   const canary = await guarded('egress wall', imageFix, withinMs, async () => [
     judgeCanary(await parts.tryEgress(settings)),

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import type { CanaryOutcome } from '../sandbox/egress.ts';
 import type { CommandResult, Sandbox, SandboxEngine } from '../sandbox/sandbox.ts';
 import { type Finding, failed, ok } from './finding.ts';
@@ -8,6 +9,9 @@ import { freeSpace } from './machine.ts';
 const limits = { memoryBytes: 64 * 1024 ** 2, cpus: 1, pids: 32, diskBytes: 256 * 1024 ** 2, outputBytes: 1024 ** 2 };
 const leastFreeBytes = 10 * 1024 ** 3;
 const image = 'millwright/sandbox';
+/** In a checkout and in the installed package alike. */
+const imageScript = fileURLToPath(new URL('../../script/sandbox-image', import.meta.url));
+export const imageFix = `Build the sandbox image beside that engine: ${imageScript}`;
 const commandMs = 20_000;
 const lifeMs = 5 * 60_000;
 
@@ -130,6 +134,6 @@ async function judge(trial: Trial, sandbox: Sandbox): Promise<Finding> {
 /** The way out of a container for granted hosts: whatever else is tried must be refused. */
 export function judgeCanary(outcome: CanaryOutcome): Finding {
   if (outcome.held) return ok('egress wall', 'a canary tried other ways out of a container, and all were refused');
-  const fix = 'Runs that ask for network will fail until this is mended: build the sandbox image (`script/bootstrap`).';
+  const fix = `Runs that ask for network will fail until this is mended. ${imageFix}`;
   return failed('egress wall', outcome.reason ?? 'it does not hold', fix);
 }

@@ -74,7 +74,7 @@ async function createRelay(request: RelayRequest, sandbox: ContainerInspectInfo)
       const status = statusOf((error as MillwrightError).cause);
       if (status === 404) {
         throw new MillwrightError('outside.sandbox', {
-          message: `the image ${image}, which carries the relay for network access, is not on the Docker host: run script/bootstrap there`,
+          message: `the image ${image}, which carries the relay for network access, is not on the Docker host: run script/sandbox-image there`,
           cause: error,
         });
       }

@@ -17,10 +17,18 @@ export interface RunningCli {
   ended: Promise<CliEnd>;
 }
 
+interface CliOptions {
+  cwd: string;
+  env?: Record<string, string>;
+  /** Another installation than this checkout's sources. */
+  program?: string;
+}
+
 /** The real command in a process of its own, in a folder and with an environment that hold nothing but what is given. */
-export function startCli(args: readonly string[], options: { cwd: string; env?: Record<string, string> }): RunningCli {
+export function startCli(args: readonly string[], options: CliOptions): RunningCli {
   const { PATH = '', HOME = '', DOCKER_HOST = '' } = process.env;
-  const child = spawn(process.execPath, ['--import', loader, main, ...args], {
+  const program = options.program === undefined ? ['--import', loader, main] : [options.program];
+  const child = spawn(process.execPath, [...program, ...args], {
     cwd: options.cwd,
     env: { PATH, HOME, DOCKER_HOST, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -37,6 +45,6 @@ export function startCli(args: readonly string[], options: { cwd: string; env?: 
   return { child, out: () => out, err: () => err, ended };
 }
 
-export function cli(args: readonly string[], options: { cwd: string; env?: Record<string, string> }): Promise<CliEnd> {
+export function cli(args: readonly string[], options: CliOptions): Promise<CliEnd> {
   return startCli(args, options).ended;
 }
