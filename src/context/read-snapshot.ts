@@ -28,7 +28,7 @@ export interface Read {
 
 /** Reads what ranking needs: the listing, the log, and the text of the code, in three calls of git. */
 export async function readSnapshot(git: Git, repository: string, base: string): Promise<Read> {
-  const [log, { listed, wanted, unread, blobs, texts }] = await Promise.all([
+  const [log, { listed, wanted, unread, blobs, texts, specifiers }] = await Promise.all([
     git.log(repository, { to: base, limit: logCommits }),
     readCode(git, repository, base),
   ]);
@@ -37,7 +37,7 @@ export async function readSnapshot(git: Git, repository: string, base: string): 
     (entry) => mayBeLfsPointer(entry) && textOf(blobs.get(entry.blob))?.startsWith(lfsFirstLine),
   );
   return {
-    snapshot: { files, texts, imports: importGraph(files, texts), log },
+    snapshot: { files, texts, imports: importGraph(files, texts, specifiers), log },
     unread,
     submodules: listed.filter(({ mode }) => mode === '160000').map(({ path }) => path),
     lfsPointers: pointers.map(({ path }) => path).sort(),
@@ -50,29 +50,57 @@ async function readCode(git: Git, repository: string, base: string) {
   const names = wanted.map(({ blob }) => blob);
   const blobs = await git.readBlobs(repository, names);
   const texts = new Map<string, string>();
+  const specifiers = new Map<string, readonly string[]>();
   for (const { path, blob } of wanted) {
-    const text = isCode(path) ? textOf(blobs.get(blob)) : null;
-    if (text !== null) texts.set(path, text);
+    const bytes = isCode(path) ? blobs.get(blob) : undefined;
+    const text = textOf(bytes);
+    if (bytes === undefined || text === null) continue;
+    texts.set(path, text);
+    specifiers.set(path, specifiersOf(bytes, path, text));
   }
-  return { listed, wanted, unread, blobs, texts };
+  return { listed, wanted, unread, blobs, texts, specifiers };
 }
 
-function importGraph(files: readonly TreeEntry[], texts: ReadonlyMap<string, string>): Snapshot['imports'] {
+function importGraph(
+  files: readonly TreeEntry[],
+  texts: ReadonlyMap<string, string>,
+  specifiers: ReadonlyMap<string, readonly string[]>,
+): Snapshot['imports'] {
   const paths = files.map(({ path }) => path);
   const resolve = createResolver(paths, packagesIn(texts));
   const imports = new Map<string, ReadonlySet<string>>();
-  for (const [path, text] of texts) {
-    const targets = importsIn(path, text).flatMap((specifier) => resolve(path, specifier));
+  for (const [path, named] of specifiers) {
+    const targets = named.flatMap((specifier) => resolve(path, specifier));
     const own = new Set(targets.filter((target) => target !== path));
     if (own.size > 0) imports.set(path, own);
   }
   return imports;
 }
 
+/** Texts and imports of bytes that are kept elsewhere for the next run: read once, forgotten with them. */
+const textsOf = new WeakMap<Uint8Array, string | null>();
+
 /** A file's text; null for what is no UTF-8 text. */
 export function textOf(bytes: Uint8Array | undefined): string | null {
-  if (bytes === undefined || bytes.subarray(0, 8_000).includes(0)) return null;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  if (bytes === undefined) return null;
+  const known = textsOf.get(bytes);
+  if (known !== undefined) return known;
+  const binary = bytes.subarray(0, 8_000).includes(0);
+  const text = binary ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  textsOf.set(bytes, text);
+  return text;
+}
+
+const importsOf = new WeakMap<Uint8Array, Map<string | null, readonly string[]>>();
+
+/** By language: files of the same bytes may have different endings. */
+function specifiersOf(bytes: Uint8Array, path: string, text: string): readonly string[] {
+  const language = languageOf(path);
+  const known = importsOf.get(bytes) ?? new Map<string | null, readonly string[]>();
+  importsOf.set(bytes, known);
+  const found = known.get(language) ?? importsIn(path, text);
+  known.set(language, found);
+  return found;
 }
 
 const isManifest = (path: string) => /^(?:package\.json|go\.mod)$/.test(baseName(path));

@@ -11,6 +11,7 @@ import { fetchIntoMirror, type GitLog } from './mirror-fetch.ts';
 import { writePatch } from './patch.ts';
 import { applyPatch, patchText } from './patch-text.ts';
 import { commitTree, headOnRemote, mergeBase, mergeTrees, pushCommit } from './publish.ts';
+import { remembering } from './remember.ts';
 import { sweepScratch } from './scratch.ts';
 import { tarOf } from './tar.ts';
 import { findUnsupported, holdsTree, listTree, readFile, requireSha, treeOf } from './tree.ts';
@@ -38,12 +39,7 @@ export function createGit(options: GitOptions): Git {
   const limited = (signal: AbortSignal | undefined) => (signal ? { signal } : {});
   sweepScratch(scratchRoot).catch((error) => log.warn({ err: error }, 'old scratch folders could not be removed'));
 
-  return {
-    fetch: (remote, want, signal) =>
-      fetchIntoMirror({ mirror: at(remote.repository), command, remote, want, log, ...limited(signal) }),
-    remoteHead: (remote, branch, signal) => headOnRemote(command, remote, branch, signal),
-    treeOf: (repository, commit) => treeOf(at(repository), commit),
-    holds: (repository, tree) => holdsTree(at(repository), tree),
+  const reading = remembering({
     list: async (repository, commit) =>
       (await listTree(at(repository), commit, { sizes: true })).map(({ path, mode, blob, sizeBytes }) => ({
         path,
@@ -51,8 +47,17 @@ export function createGit(options: GitOptions): Git {
         blob,
         sizeBytes,
       })),
-    read: (repository, commit, path) => readFile(at(repository), commit, path),
     readBlobs: async (repository, blobs) => await readBlobs(at(repository), [...blobs].map(requireSha)),
+    log: (repository, range) => logOf(at(repository), range),
+  });
+  return {
+    ...reading,
+    fetch: (remote, want, signal) =>
+      fetchIntoMirror({ mirror: at(remote.repository), command, remote, want, log, ...limited(signal) }),
+    remoteHead: (remote, branch, signal) => headOnRemote(command, remote, branch, signal),
+    treeOf: (repository, commit) => treeOf(at(repository), commit),
+    holds: (repository, tree) => holdsTree(at(repository), tree),
+    read: (repository, commit, path) => readFile(at(repository), commit, path),
     tar: (repository, commit, paths) => tarOf(at(repository), commit, paths),
     unsupported: (repository, commit) => findUnsupported(at(repository), commit),
     writePatch: (repository, base, changes, rules) => writePatch(at(repository), scratchRoot, { base, changes, rules }),
@@ -69,6 +74,5 @@ export function createGit(options: GitOptions): Git {
     mergeTrees: (repository, base, ours, theirs) => mergeTrees(at(repository), base, ours, theirs),
     push: (remote, commit, branch, expected, signal) =>
       pushCommit({ mirror: at(remote.repository), command, remote, commit, branch, expected, ...limited(signal) }),
-    log: (repository, range) => logOf(at(repository), range),
   };
 }

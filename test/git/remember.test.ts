@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest';
+import { remembering } from '../../src/git/remember.ts';
+
+/** Answers by name, and counts what it was asked. */
+function counting() {
+  const asked: string[] = [];
+  let broken = false;
+  const reading = remembering({
+    async list(_repository, commit) {
+      asked.push(`list ${commit}`);
+      if (broken) throw new Error('no mirror');
+      return [{ path: 'a', mode: '100644', blob: commit, sizeBytes: 1 }];
+    },
+    async log(_repository, { to }) {
+      asked.push(`log ${to}`);
+      return [];
+    },
+    async readBlobs(_repository, blobs) {
+      const wanted = [...blobs];
+      if (wanted.length > 0) asked.push(`blobs ${wanted.join(' ')}`);
+      return new Map(wanted.map((blob) => [blob, new Uint8Array(Number(blob.split('-')[1] ?? 1)).fill(7)]));
+    },
+  });
+  return {
+    reading,
+    asked,
+    breakDown: (now: boolean) => {
+      broken = now;
+    },
+  };
+}
+
+test('asks for a listing, a history and a blob once, and for each repository apart', async () => {
+  const { reading, asked } = counting();
+
+  for (const repository of ['h/a/one', 'h/a/one', 'h/a/two']) {
+    await reading.list(repository, 'c1');
+    await reading.log(repository, { to: 'c1', limit: 5 });
+    await reading.readBlobs(repository, ['b1', 'b2']);
+  }
+  await reading.log('h/a/one', { to: 'c1', limit: 6 });
+  const more = await reading.readBlobs('h/a/one', ['b2', 'b3']);
+
+  const once = ['list c1', 'log c1', 'blobs b1 b2'];
+  expect(asked).toEqual([...once, ...once, 'log c1', 'blobs b3']);
+  expect([...more.keys()]).toEqual(['b2', 'b3']);
+});
+
+test('what a caller does to an answer does not reach the next one', async () => {
+  const { reading } = counting();
+
+  (await reading.list('h/a/one', 'c1')).length = 0;
+
+  expect(await reading.list('h/a/one', 'c1')).toHaveLength(1);
+});
+
+test('asks again after a failure', async () => {
+  const { reading, breakDown } = counting();
+  breakDown(true);
+  await expect(reading.list('h/a/one', 'c1')).rejects.toThrow('no mirror');
+  breakDown(false);
+
+  expect(await reading.list('h/a/one', 'c1')).toHaveLength(1);
+});
+
+test('keeps the latest commits only, and blobs within a bound of bytes, none that is large', async () => {
+  const { reading, asked } = counting();
+  const pieces = Array.from({ length: 200 }, (_, index) => `b${index}-200000`);
+
+  for (const commit of ['c1', 'c2', 'c3', 'c4', 'c5', 'c1']) await reading.list('h/a/one', commit);
+  await reading.readBlobs('h/a/one', ['large-300000']);
+  await reading.readBlobs('h/a/one', ['large-300000']);
+  await reading.readBlobs('h/a/one', pieces);
+  asked.length = 0;
+  await reading.readBlobs('h/a/one', pieces.slice(0, 1));
+  await reading.readBlobs('h/a/one', pieces.slice(-1));
+
+  expect(asked).toEqual(['blobs b0-200000']);
+});
