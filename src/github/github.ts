@@ -79,6 +79,8 @@ export interface RepositoryGitHub {
   upsertCheckRun(request: CheckRunRequest): Promise<void>;
   /** Checks and statuses of others that failed on a commit. */
   failedChecks(commit: string): Promise<ForeignCheck[]>;
+  /** The latest hundred comments on an issue or pull request, oldest first. */
+  comments(number: number): Promise<ThreadComment[]>;
   /** Reviews and review comments of a pull request, oldest first. */
   reviews(number: number): Promise<ReviewFacts[]>;
 }
@@ -115,6 +117,14 @@ export interface CommentFacts {
   body: string;
   createdAtMs: number;
   edited: boolean;
+}
+
+export interface ThreadComment {
+  author: string;
+  /** Last editor; null when never edited. */
+  editor: string | null;
+  body: string;
+  createdAtMs: number;
 }
 
 export interface PlacedComment extends CommentFacts {

@@ -3,6 +3,7 @@ import { MillwrightError } from '../errors.ts';
 import type { AppIdentity, IssueFacts, PlacedComment, ReactionTarget, RepositoryGitHub } from './github.ts';
 import { type Actor, type Authored, editorOf, loginOf, query } from './graphql.ts';
 import { orNull, statusOf } from './octokit-client.ts';
+import { readComments } from './thread.ts';
 
 interface At {
   owner: string;
@@ -12,6 +13,7 @@ interface At {
 type IssueVerbs = Pick<
   RepositoryGitHub,
   | 'issue'
+  | 'comments'
   | 'recentComments'
   | 'recentReviewComments'
   | 'labelledIssues'
@@ -34,6 +36,7 @@ export function bindIssues(client: Octokit, at: At, identity: () => Promise<AppI
   };
   return {
     issue: (number) => readIssue(client, at, number),
+    comments: (number) => readComments(client, at, number),
     async recentComments(sinceMs) {
       const since = new Date(sinceMs).toISOString();
       const found = await client.paginate(client.issues.listCommentsForRepo, { ...at, since, per_page: 100 });

@@ -109,6 +109,7 @@ const silent = {
   requestReviewers: async () => {},
   addLabels: async () => {},
   failedChecks: async () => [],
+  comments: async () => [],
   reviews: async () => [],
 } satisfies Partial<RepositoryGitHub>;
 

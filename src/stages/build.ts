@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isDaily } from '../agent/budget.ts';
 import { runAgent } from '../agent/loop.ts';
 import { type AgentResult, Submission } from '../agent/result.ts';
+import { readThread } from '../agent/thread-tool.ts';
 import type { AgentTool } from '../agent/tool.ts';
 import type { Attempt } from '../attempt.ts';
 import { isProtected } from '../contract/globs.ts';
@@ -12,6 +13,7 @@ import type { ModelMessage } from '../model/model.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { type Briefing, briefingText } from './context.ts';
 import { type PlanResult, planText } from './plan.ts';
+import { threadText } from './threads.ts';
 
 /** One round of building: the patch as a tree, and what the agent claims about it. Saved at the end of the round. */
 export const BuildResult = z.object({
@@ -72,6 +74,8 @@ export async function build(
 ): Promise<Build> {
   let { feedback, conversation, guidance } = needs;
   let turns = needs.turns;
+  // A run without GitHub has no issue, and no others beside it.
+  const threads = attempt.run.issue > 0 ? [readThread((number) => threadText(number, attempt))] : [];
   for (let tries = 1; ; tries++) {
     const { name, effort, door } = attempt.model('build');
     const result = await runAgent(
@@ -93,7 +97,7 @@ export async function build(
         clock: doors.clock,
         record: ({ kind, data }) => attempt.record(kind, data),
         mask: attempt.mask,
-        tools,
+        tools: [...threads, ...tools],
       },
       attempt.signal,
     );

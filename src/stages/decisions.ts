@@ -1,48 +1,33 @@
 import type { Attempt } from '../attempt.ts';
-import { MillwrightError } from '../errors.ts';
-import { holds } from './intake.ts';
+import { threadText } from './threads.ts';
 
 const decisionChars = 8_000;
 
 /**
- * Issues and pull requests of this repository that the contract names (`#12`, or their addresses on this host).
- * Their text counts only if author and last editor may command (SPEC §6).
+ * Issues and pull requests of this repository that the contract names (`#12`, `GH-12`, or their addresses on this host), with
+ * what was said there. Text counts only if author and last editor may command (SPEC §6).
  */
-export async function readDecisions({
-  contract,
-  github,
-  walls,
-  ref,
-}: Pick<Attempt, 'contract' | 'github' | 'walls' | 'ref'>): Promise<Map<string, string>> {
+export async function readDecisions(
+  attempt: Pick<Attempt, 'contract' | 'github' | 'walls' | 'ref' | 'repository'>,
+): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  for (const reference of contract.context.decisions) {
-    const number = issueNumber(reference, ref);
+  const { decisions, files, tests, docs } = attempt.contract.context;
+  for (const reference of new Set([...decisions, ...files, ...tests, ...docs])) {
+    const number = issueNumber(reference, attempt);
     if (number === null) continue;
-    const issue = await orMissing(github.issue(number));
-    if (issue === null) continue;
-    const people = [issue.author, issue.editor ?? issue.author];
-    const roles = await Promise.all(people.map((login) => github.roleOf(login)));
-    if (roles.every((role) => holds(role, walls.roles.command)))
-      found.set(reference, `${issue.title}\n\n${issue.body}`.slice(0, decisionChars));
+    const text = await threadText(number, attempt);
+    if (text !== null) found.set(reference, text.slice(0, decisionChars).toWellFormed());
   }
   return found;
 }
 
-function issueNumber(reference: string, ref: Attempt['ref']): number | null {
-  const match =
-    /^#(\d+)$/.exec(reference) ??
-    new RegExp(`/${escapeRegExp(ref.owner)}/${escapeRegExp(ref.name)}/(?:issues|pull)/(\\d+)$`, 'i').exec(reference);
-  return match ? Number(match[1]) : null;
-}
-
-const escapeRegExp = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-
-async function orMissing<T>(work: Promise<T>): Promise<T | null> {
-  try {
-    return await work;
-  } catch (error) {
-    // A number that names no issue: said to be missing. Anything else is the door's to retry.
-    if (error instanceof MillwrightError && error.code === 'outside.repository-gone') return null;
-    throw error;
-  }
+/** Addresses count on this host alone: the same path elsewhere is somebody else's repository. */
+function issueNumber(reference: string, { ref, repository }: Pick<Attempt, 'ref' | 'repository'>): number | null {
+  const own = `${ref.owner}/${ref.name}`.toLowerCase();
+  const short = /^(?:([\w.-]+\/[\w.-]+)?#|GH-)(\d{1,9})$/i.exec(reference);
+  if (short) return short[1] === undefined || short[1].toLowerCase() === own ? Number(short[2]) : null;
+  const url = /^https?:/i.test(reference) ? URL.parse(reference) : null;
+  if (url?.host.toLowerCase() !== repository.split('/')[0]) return null;
+  const place = /^\/([\w.-]+\/[\w.-]+)\/(?:issues|pull)\/(\d{1,9})(?:\/|$)/.exec(url?.pathname ?? '');
+  return place?.[1]?.toLowerCase() === own ? Number(place[2]) : null;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Attempt } from '../attempt.ts';
 import type { ReviewFacts } from '../github/github.ts';
-import { holds } from './intake.ts';
+import { hearing } from './threads.ts';
 
 /** Longest text of one review that is handed on, in characters. */
 const reviewChars = 4_000;
@@ -26,11 +26,7 @@ export async function guidanceOf(
   const reviews = (await github.reviews(run.pullRequest)).filter(
     (review) => isWish(review) && !heard.includes(review.id),
   );
-  const mayCommand = async (author: string, editor: string | null) => {
-    for (const login of new Set([author, editor ?? author]))
-      if (!holds(await github.roleOf(login), walls.roles.command)) return false;
-    return true;
-  };
+  const mayCommand = hearing(attempt);
   let unheard = 0;
   for (const review of reviews) {
     const lines: string[] = [];
