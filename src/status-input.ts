@@ -11,6 +11,7 @@ import { runNumbers } from './run-numbers.ts';
 import { BuildResult } from './stages/build.ts';
 import { IntakeResult } from './stages/intake.ts';
 import { PlanResult, planFacts } from './stages/plan.ts';
+import { issuesText } from './stages/plan-split.ts';
 
 /** The status of an issue of which nothing is known yet. */
 export const nothingYet: StatusInput = {
@@ -30,6 +31,7 @@ export const nothingYet: StatusInput = {
   detail: null,
   changes: [],
   plan: null,
+  issues: [],
   stoppedBy: null,
   notices: [],
   pullRequest: null,
@@ -75,6 +77,7 @@ export async function statusInput(run: Run, doors: Doors): Promise<StatusInput> 
     intake?.contract && intake.walls
       ? amended({ contract: intake.contract, walls: intake.walls }, globs).contract
       : (intake?.contract ?? null);
+  const proposed = proposedOf(run, planned?.value.issues ?? []);
   return {
     state: shownState(run),
     attempt: run.attempt,
@@ -89,7 +92,7 @@ export async function statusInput(run: Run, doors: Doors): Promise<StatusInput> 
     numbers: run.stage === 'intake' ? null : await runNumbers(run, doors),
     outcome: run.outcome && { code: run.outcome.code, text: run.outcome.text },
     question: run.state === 'waiting' ? (run.outcome?.question ?? null) : null,
-    detail: run.outcome?.detail ?? null,
+    ...proposed,
     changes: run.state === 'failed' || run.state === 'waiting' ? await changesOf(run, doors) : [],
     plan: planned ? planFacts(planned.value) : null,
     stoppedBy: run.state === 'stopped' ? stoppedBy(run, events) : null,
@@ -101,6 +104,14 @@ export async function statusInput(run: Run, doors: Doors): Promise<StatusInput> 
     links:
       host.publicUrl === null ? [] : [{ label: 'run', url: `${host.publicUrl.replace(/\/$/, '')}/runs/${run.id}` }],
   };
+}
+
+/** Issues to paste are shown one by one, whole, and not once more among the details. */
+function proposedOf(run: Run, issues: PlanResult['issues']): Pick<StatusInput, 'issues' | 'detail'> {
+  const detail = run.outcome?.detail ?? null;
+  const text = issuesText(issues);
+  if (run.state !== 'waiting' || issues.length === 0 || !detail?.includes(text)) return { issues: [], detail };
+  return { issues, detail: detail.replace(text, () => '').trim() || null };
 }
 
 function shownState(run: Run): ShownState {

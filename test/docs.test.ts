@@ -7,7 +7,7 @@ import { parsePolicyFile } from '../src/contract/policy.ts';
 import { handledEvents } from '../src/deliveries.ts';
 import { errorTable } from '../src/errors.ts';
 import { environmentShape } from '../src/settings.ts';
-import { configurationDoc, errorFamilies, errorsDoc } from './support/generated-docs.ts';
+import { configurationDoc, errorFamilies, errorsDoc, toolsDoc } from './support/generated-docs.ts';
 
 const papers = ['README.md', 'AGENTS.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...globSync('docs/*.md')];
 const read = (file: string) => readFileSync(file, 'utf8');
@@ -31,6 +31,7 @@ describe('a generated page is what the code says', () => {
   it.each([
     ['docs/configuration.md', configurationDoc],
     ['docs/errors.md', errorsDoc],
+    ['docs/tools.md', toolsDoc],
   ])('%s', (file, generate) => {
     if (process.env.UPDATE_DOCS === '1') writeFileSync(file, generate());
 

@@ -150,6 +150,8 @@ export interface StatusInput {
   /** Diffstat; shown folded. */
   changes: readonly ChangedFile[];
   plan: PlanFacts | null;
+  /** Smaller issues, ready to paste, when the work is too big for one run. */
+  issues: readonly { title: string; body: string }[];
   stoppedBy: { login: string; reason: string | null } | null;
   /** Things to say at the top, in the app's own words, such as that the issue was edited after it was pinned. */
   notices: readonly string[];

@@ -36,6 +36,7 @@ export function statusComment(input: StatusInput): string {
     ...contractBlocks(input.contract, input.revision),
     ...(input.walls === null ? [] : wallsBlocks(input.walls, input.narrowed)),
     ...planBlocks(input.plan),
+    ...issueBlocks(input.issues),
     ...evidence(input),
   ];
   return joinWithin(blocks, commentLimit);
@@ -168,6 +169,15 @@ function planBlocks(plan: PlanFacts | null): Block[] {
       variants: [folded('Plan (proposed by the model)', body(40)), folded('Plan (proposed by the model)', body(8)), ''],
     },
   ];
+}
+
+/** Each whole in a fold of its own, to be copied as it is: a contract that is cut is none. */
+function issueBlocks(issues: StatusInput['issues']): Block[] {
+  return issues.map(({ title, body }, index) => {
+    const place = `Proposed issue ${index + 1} of ${issues.length}`;
+    const untold = `${place}, ${inert(title, { maxChars: 120 })}: too long to be shown beside the others; \`millwright show\` has it.`;
+    return { importance: 60, variants: [folded(`${place}: ${title.slice(0, 120)}`, fenced(body, 60_000)), untold] };
+  });
 }
 
 function evidence(input: StatusInput): Block[] {

@@ -87,10 +87,15 @@ function testObjections({ files, testsFirst }: PlanShape, walls: Walls, contract
   if (testsFirst.length === 0 && unitTests && contract.criteria.length > 0 && !onlyWords)
     return [{ kind: 'tests', text: 'no test is named that will be written or changed first' }];
   return testsFirst.flatMap((test) => {
-    const path = /^`?([\w@./-]+\.\w+)`?(?::|\s|$)/.exec(test)?.[1];
-    if (path === undefined || inScope(path, walls).ok) return [];
+    const path = testPath(test);
+    if (path === null || inScope(path, walls).ok) return [];
     return [{ kind: 'tests' as const, text: `the test ${path} stands outside the allowed files` }];
   });
+}
+
+/** The path at the beginning of `path: what it shows`; null where there is none. */
+export function testPath(test: string): string | null {
+  return /^`?([\w@./-]+\.\w+)`?(?::|\s|$)/.exec(test)?.[1] ?? null;
 }
 
 /** Counted from the listed paths as verification will count the change, never taken from the model's own estimate. */

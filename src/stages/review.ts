@@ -17,6 +17,7 @@ import type { Verdict } from '../verification/verdict.ts';
 import type { BuildResult } from './build.ts';
 import type { Briefing } from './context.ts';
 import { type PlanResult, planFacts } from './plan.ts';
+import { testPath } from './plan-objections.ts';
 
 export const checkRunName = 'millwright';
 
@@ -246,12 +247,15 @@ async function pullRequestInput(
       : diff.files
           .filter((file) => !planPaths.has(file.path))
           .map((file) => `${file.path} was changed though the plan did not name it`);
+  const inDiff = (path: string) => diff.files.some((file) => file.path === path || file.from === path);
+  const testless = (planned.plan?.testsFirst ?? [])
+    .flatMap((test) => testPath(test) ?? [])
+    .filter((path) => !planPaths?.has(path) && !inDiff(path))
+    .map((path) => `the test ${path} was to be written or changed first, but was not`);
   const undone =
     planPaths === null
       ? []
-      : [...planPaths]
-          .filter((path) => !diff.files.some((file) => file.path === path || file.from === path))
-          .map((path) => `${path} was planned but not changed`);
+      : [...planPaths].filter((path) => !inDiff(path)).map((path) => `${path} was planned but not changed`);
   return {
     issue: issueOf(run),
     issueTitle: run.request.title,
@@ -272,7 +276,9 @@ async function pullRequestInput(
     deviations: [
       ...unplanned,
       ...undone,
-      ...planned.objections.filter(({ kind }) => kind === 'tests').map(({ text }) => text),
+      ...new Set(testless),
+      // What no wait was for: it was sent back once, and stands.
+      ...planned.objections.filter(({ kind }) => kind === 'tests' || kind === 'paths').map(({ text }) => text),
     ],
     allowed: run.request.allowed,
     narrowed: [],

@@ -193,6 +193,7 @@ export function sampleStatus(more: Partial<StatusInput> = {}): StatusInput {
     detail: null,
     changes: [],
     plan: null,
+    issues: [],
     stoppedBy: null,
     notices: [],
     pullRequest: null,

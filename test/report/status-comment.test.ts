@@ -163,4 +163,20 @@ describe('the status comment', () => {
     expect(text.length).toBeLessThan(65_536);
     expect(text.match(/<details>/g)?.length ?? 0).toBe(text.match(/<\/details>/g)?.length ?? 0);
   });
+
+  it('shows each proposed issue whole in a fold of its own, or says that there is no room for it', () => {
+    const body = (size: number) => `## Goal\n- Goal: a part\n\n## Notes\n${'word '.repeat(size / 5)}END`;
+    const issues = [20_000, 20_000, 30_000].map((size, index) => ({
+      title: `Part <b>${index + 1}</b> @ada`,
+      body: body(size),
+    }));
+
+    const text = statusComment(sampleStatus({ state: 'waiting', issues }));
+
+    expect(text.length).toBeLessThanOrEqual(65_536);
+    for (const { body: whole } of issues.slice(0, 2)) expect(text).toContain(`\`\`\`text\n${whole}\n\`\`\``);
+    expect(text).toMatch(/Proposed issue 3 of 3, .*too long to be shown beside the others/);
+    expect(text).not.toMatch(/(?<!\\)<b>/);
+    expect(text).not.toMatch(/[^`\w]@ada/);
+  });
 });

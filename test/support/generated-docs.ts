@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { builtInTools } from '../../src/agent/tools.ts';
 import { type ErrorCode, errorTable } from '../../src/errors.ts';
 import { environmentShape } from '../../src/settings.ts';
 
@@ -67,6 +68,29 @@ export function errorsDoc(): string {
     note('`errorTable` in src/errors.ts'),
     '# Errors',
     'A run that meets one of these either goes back to the queue and is tried again with back-off, at most five times in one attempt, or ends as failed with the code in its outcome. What is not an error (a contract that is refused, a check that fails, a question) is told in the status comment and is not listed here.',
+    ...sections,
+  ]
+    .join('\n\n')
+    .concat('\n');
+}
+
+/** `docs/tools.md`: what the agent can call, as the model is told it. */
+export function toolsDoc(): string {
+  const sections = builtInTools.flatMap(({ name, description, parameters }) => {
+    const { properties = {}, required = [] } = parameters as {
+      properties?: Record<string, object>;
+      required?: string[];
+    };
+    const rows = Object.entries(properties).map(([argument, shape]) => {
+      const { type, description: what = '' } = shape as { type?: string; description?: string };
+      return [`\`${argument}\``, type ?? 'any', required.includes(argument) ? 'yes' : 'no', what];
+    });
+    return [`## \`${name}\``, description, table(['Argument', 'Type', 'Needed', 'What it is'], rows)];
+  });
+  return [
+    note('the zod shapes of `builtInTools` in src/agent/tools.ts'),
+    '# Tools of the agent',
+    'The build loop has these and no others, but for the tools of servers that the contract names and the policy grants. Each is told to the model in the words below. A contract may deny any of them but `submit` and `ask`, without which a round could not end. They run in the container; several may be called in one reply, and are answered in their order. A call that fails says why, and how to go on: an edit that misses shows the closest match, a cut output the name under which the rest can be read.',
     ...sections,
   ]
     .join('\n\n')
