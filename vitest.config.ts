@@ -11,6 +11,7 @@ const heavy = [
   'test/verification/verify.test.ts',
   'test/rollback.test.ts',
   'test/whole-run*.test.ts',
+  'test/chaos/**/*.test.ts',
 ];
 
 export default defineConfig({

@@ -56,7 +56,11 @@ export async function remoteOf(
   doors: { host: Pick<Doors['host'], 'githubHost'> },
 ): Promise<Remote> {
   const { cloneUrl } = await github.facts();
-  return { repository: repositoryKey(doors.host.githubHost, run), url: cloneUrl, token: () => github.gitToken() };
+  return {
+    repository: repositoryKey(doors.host.githubHost, run),
+    url: cloneUrl,
+    token: (renew) => github.gitToken(renew),
+  };
 }
 
 export interface AcceptedIntake extends IntakeResult {

@@ -3,7 +3,7 @@ import { sendBackForCi } from './ci-feedback.ts';
 import { applyCommands } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import type { Delivery } from './engine/inbox.ts';
-import { runByPullRequest } from './engine/runs.ts';
+import { renameRepository, runByPullRequest } from './engine/runs.ts';
 import { applyFound, foundEvent } from './found.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
@@ -34,6 +34,8 @@ export async function applyDelivery(delivery: Delivery, doors: Doors): Promise<A
       return applyCheckSuite(event.payload, doors);
     case 'status':
       return applyStatus(event.payload, doors);
+    case 'repository':
+      return applyRepository(event.payload, doors);
     case 'installation':
       return applyInstallation(event.payload, doors);
     case 'installation_repositories':
@@ -52,6 +54,7 @@ export const handledEvents = [
   'pull_request',
   'check_suite',
   'status',
+  'repository',
   'installation',
   'installation_repositories',
 ] as const;
@@ -199,6 +202,16 @@ async function applyStatus(payload: Payload<'status'>, doors: Doors): Promise<Ap
   const ref = refOf(payload);
   const failed = payload.state === 'failure' || payload.state === 'error';
   if (ref && failed) await sendBackForCi(ref, payload.sha, doors);
+  return 'done';
+}
+
+/** Renamed: its runs go with it. Under another owner it is another installation's, and begins anew. */
+async function applyRepository(payload: Payload<'repository'>, doors: Doors): Promise<Applied> {
+  const ref = refOf(payload);
+  if (!ref || payload.action !== 'renamed') return 'done';
+  const { githubHost } = doors.host;
+  const from = repositoryKey(githubHost, { owner: ref.owner, name: payload.changes.repository.name.from });
+  await renameRepository(doors.db, from, { key: repositoryKey(githubHost, ref), name: ref.name });
   return 'done';
 }
 

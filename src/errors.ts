@@ -26,6 +26,21 @@ export const errorTable = {
     requester: 'The repository cannot be reached any more.',
     operator: 'The repository was deleted, renamed or made inaccessible to the app.',
   },
+  'outside.repository-archived': {
+    retry: false,
+    requester: 'The repository is archived: nothing can be written to it.',
+    operator: 'The repository was archived. Once it is not any more, put the label on again.',
+  },
+  'outside.app-suspended': {
+    retry: false,
+    requester: 'The app is suspended here.',
+    operator: 'The installation was suspended. Once that is lifted, put the label on again.',
+  },
+  'outside.app-uninstalled': {
+    retry: false,
+    requester: 'The app is not installed here any more.',
+    operator: 'The installation is gone: install the app again, then put the label on again.',
+  },
   'outside.git': {
     retry: true,
     requester: 'The repository could not be fetched or pushed.',

@@ -53,7 +53,7 @@ async function install(ref: RepositoryRef, doors: OnboardingDoors): Promise<Inst
   await github.ensureLabels(labelSpecs);
   const { git } = doors;
   const key = repositoryKey(doors.host.githubHost, ref);
-  const remote: Remote = { repository: key, url: facts.cloneUrl, token: () => github.gitToken() };
+  const remote: Remote = { repository: key, url: facts.cloneUrl, token: (renew) => github.gitToken(renew) };
   if ((await git.remoteHead(remote, facts.defaultBranch)) === null) return 'empty';
   const known = await github.findPullRequest(onboardingBranch);
   if (known?.state === 'open' || (known && !known.merged)) return 'asked before';

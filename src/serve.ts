@@ -48,6 +48,7 @@ export async function startService(settings: Settings, opened: Doors, options: S
     every(sweepMs, 'sweep', doors, () => sweep(doors, options.runs)),
     every(environment.RECONCILE_MINUTES * 60_000, 'reconcile', doors, () => reconcile(doors)),
   ];
+  doors.log.info({ worker: id, ...options }, 'ready');
   return {
     app,
     async stop() {

@@ -114,7 +114,17 @@ const tomorrow = (day: string) => new Date(Date.parse(day) + 24 * 60 * 60_000).t
 
 test('a token that GitHub refuses for git ends the run by name', { timeout: runMs }, async () => {
   const site = await open(scripted([]), usual);
-  site.github.fault({ method: 'GET', path: /\.git\/info\/refs/, mode: 'before', status: 403, times: 1_000 });
+  const headers = { 'content-type': 'text/plain' };
+  const body = 'Write access to repository not granted.';
+  site.github.fault({
+    method: 'GET',
+    path: /\.git\/info\/refs/,
+    mode: 'before',
+    status: 403,
+    headers,
+    body,
+    times: 1_000,
+  });
 
   const { run } = await ended(site);
 

@@ -67,8 +67,11 @@ export interface Remote {
   repository: string;
   /** Clone address without credentials. */
   url: string;
-  /** A token limited to this repository, asked for when needed; never stored, never in an argument list. Null for local paths. */
-  token: (() => Promise<string>) | null;
+  /**
+   * A token limited to this repository, asked for when needed, a new one (`renew`) when it was refused; never stored,
+   * never in an argument list. Null for local paths.
+   */
+  token: ((renew?: boolean) => Promise<string>) | null;
 }
 
 export interface TreeEntry {

@@ -29,7 +29,7 @@ export const localPrograms = {
 
 /**
  * Runs git against a remote; `args` gets the address to use. The token is kept out of argument lists, files and errors.
- * A redirect on the same origin (a renamed repository) is followed once; any other ends as the failure that it is.
+ * A token that is refused is replaced once. A redirect on the same origin (a renamed repository) is followed once; any other ends as the failure that it is.
  */
 export async function callRemote(
   command: GitCommand,
@@ -37,13 +37,19 @@ export async function callRemote(
   call: Omit<GitCall, 'args'> & { args: (address: RemoteAddress) => readonly string[] },
 ): Promise<GitResult> {
   const address = readAddress(remote.url);
-  const token = address.kind === 'http' && remote.token ? await remote.token() : undefined;
+  const tokenOf = address.kind === 'http' ? remote.token : null;
+  let token = await tokenOf?.();
   const attempt = async (to: RemoteAddress): Promise<GitResult> => {
     const result = await command.run({ ...call, ...access(call, to, token), args: call.args(to) });
     return { ...result, stderr: scrubbed(result.stderr, token) };
   };
 
-  const result = await attempt(address);
+  let result = await attempt(address);
+  // One that was revoked since it was made: another is asked for, once.
+  if (result.exitCode !== 0 && tokenOf && unauthorised.test(result.stderr)) {
+    token = await tokenOf(true);
+    result = await attempt(address);
+  }
   if (address.kind !== 'http' || result.exitCode === 0 || !/returned error: 30[12378]/.test(result.stderr))
     return result;
   const moved = await redirectTarget(command, address, access(call, address, token), call.signal);
@@ -83,16 +89,19 @@ async function redirectTarget(
   return readAddress(target.origin + root);
 }
 
+const unauthorised =
+  /returned error: 401|Authentication failed|could not read (?:Username|Password)|Invalid username or/i;
+
+/** GitHub says in a line of its own why it forbids something; a bare 403 is a limit, or somebody in between. */
+const forbidden = (stderr: string) => /returned error: 403/.test(stderr) && /^remote: (?!.*rate limit)/im.test(stderr);
+
 /** What a failed call against a remote means. */
 export function remoteFailure(what: string, result: GitResult): MillwrightError {
   const message = `${what} failed (${result.exitCode}): ${brief(result.stderr)}`;
-  if (
-    /returned error: 40[13]|Authentication failed|could not read (?:Username|Password)|Invalid username or/i.test(
-      result.stderr,
-    )
-  ) {
+  if (forbidden(result.stderr) && /archived/i.test(result.stderr))
+    return new MillwrightError('outside.repository-archived', { message });
+  if (unauthorised.test(result.stderr) || forbidden(result.stderr))
     return new MillwrightError('outside.github-refused', { message });
-  }
   if (
     /returned error: (?:404|410)|repository '.*' not found|Repository not found|does not appear to be a git repository/i.test(
       result.stderr,

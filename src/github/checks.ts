@@ -1,5 +1,6 @@
 import type { Octokit } from '@octokit/rest';
 import type { CheckRunRequest, ForeignCheck, RepositoryGitHub } from './github.ts';
+import { createOnce } from './octokit-client.ts';
 
 interface At {
   owner: string;
@@ -18,14 +19,17 @@ export function bindChecks(
 ): Pick<RepositoryGitHub, 'upsertCheckRun' | 'failedChecks'> {
   return {
     async upsertCheckRun(request) {
-      const { data } = await client.checks.listForRef({
-        ...at,
-        ref: request.headSha,
-        check_name: request.name,
-        filter: 'all',
-        per_page: 100,
-      });
-      const own = data.check_runs.find((run) => run.external_id === request.externalId);
+      const find = async () => {
+        const { data } = await client.checks.listForRef({
+          ...at,
+          ref: request.headSha,
+          check_name: request.name,
+          filter: 'all',
+          per_page: 100,
+        });
+        return data.check_runs.find((run) => run.external_id === request.externalId) ?? null;
+      };
+      const own = await find();
       const [first, ...rest] = annotationPages(request);
       const fields = checkRunFields(request);
       const output = {
@@ -33,8 +37,7 @@ export function bindChecks(
         summary: request.summary,
         ...(request.text ? { text: request.text } : {}),
       };
-      const id =
-        own?.id ??
+      const create = async () =>
         (
           await client.checks.create({
             ...at,
@@ -42,7 +45,8 @@ export function bindChecks(
             ...fields,
             output: { ...output, annotations: first ?? [] },
           })
-        ).data.id;
+        ).data;
+      const { id } = own ?? (await createOnce(find, create));
       if (own)
         await client.checks.update({
           ...at,

@@ -29,8 +29,8 @@ export type Role = 'none' | 'read' | 'triage' | 'write' | 'maintain' | 'admin';
 /** Errors of every verb: `outside.github` (may be tried again), `outside.github-refused`, `outside.repository-gone`. */
 export interface RepositoryGitHub {
   facts(): Promise<RepositoryFacts>;
-  /** A token limited to this repository and to `contents: write`, fit for git; fetched anew when it is about to end. */
-  gitToken(): Promise<string>;
+  /** A token limited to this repository and to `contents: write`, fit for git; a new one with `renew`, when one was refused. */
+  gitToken(renew?: boolean): Promise<string>;
   /** What the collaborator-permission API says of this person, now (cached for seconds only). */
   roleOf(login: string): Promise<Role>;
   issue(number: number): Promise<IssueFacts>;

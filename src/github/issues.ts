@@ -2,7 +2,7 @@ import type { Octokit } from '@octokit/rest';
 import { MillwrightError } from '../errors.ts';
 import type { AppIdentity, IssueFacts, PlacedComment, ReactionTarget, RepositoryGitHub } from './github.ts';
 import { type Actor, type Authored, editorOf, loginOf, query } from './graphql.ts';
-import { orNull, statusOf } from './octokit-client.ts';
+import { createOnce, orNull, statusOf } from './octokit-client.ts';
 import { readComments } from './thread.ts';
 
 interface At {
@@ -255,15 +255,11 @@ const factsOf = (comment: FoundComment) => ({
 
 async function createComment(place: Conversation, wanted: WantedComment): Promise<FoundComment> {
   const { client, at } = place;
-  const create = () => client.issues.createComment({ ...at, issue_number: wanted.number, body: wanted.body });
-  try {
-    await create();
-  } catch (error) {
-    if (!(error instanceof MillwrightError) || error.code !== 'outside.github' || error.retryAfterMs) throw error;
-    const made = await findComment(place, wanted);
-    if (made) return made;
-    await create();
-  }
+  const body = { ...at, issue_number: wanted.number, body: wanted.body };
+  await createOnce(
+    () => findComment(place, wanted),
+    async () => (await client.issues.createComment(body)).data,
+  );
   // Found by the search, which takes away what another process may have created at the same moment.
   const found = await findComment(place, wanted);
   if (found) return found;

@@ -1,7 +1,7 @@
 import { createAppAuth } from '@octokit/auth-app';
 import { Octokit } from '@octokit/rest';
 import type { Clock } from '../clock.ts';
-import { MillwrightError } from '../errors.ts';
+import { type ErrorCode, MillwrightError } from '../errors.ts';
 
 export interface GitHubConnection {
   appId: number;
@@ -9,13 +9,15 @@ export interface GitHubConnection {
   /** `https://api.github.com` or `https://HOST/api/v3`. */
   apiUrl: string;
   clock: Clock;
+  /** How long an answer is waited for, in milliseconds; 30 s when absent. */
+  timeoutMs?: number;
   log: { warn(facts: object, message: string): void };
 }
 
 const mostTries = 4;
 /** Longer waits are left to the caller, whose own back-off holds no lease meanwhile. */
 const longestWaitMs = 10_000;
-const requestTimeoutMs = 30_000;
+const usualTimeoutMs = 30_000;
 
 /** A client that acts as the app (`installationId` null) or as one installation, under our own retry policy. */
 export function createClient(connection: GitHubConnection, installationId: number | null): Octokit {
@@ -30,7 +32,7 @@ export function createClient(connection: GitHubConnection, installationId: numbe
     userAgent: 'millwright',
     log: { debug() {}, info() {}, warn() {}, error() {} },
   });
-  addRetryPolicy(octokit, connection, installationId !== null);
+  addRetryPolicy(octokit, connection, installationId);
   return octokit;
 }
 
@@ -40,31 +42,30 @@ const mayRepeat = ({ method, url }: { method: string; url: string }) =>
   method !== 'POST' || url.endsWith('/graphql') || additions.test(url);
 
 /**
- * What may be repeated is tried again; a write that creates only when GitHub said that it did nothing (429, secondary
- * limit): otherwise it may have taken effect, and the verb that made it looks before it makes it again. Once GitHub
- * names a time to wait, no call of this client goes out before it. A token that was revoked is replaced once.
+ * What may be repeated is tried again; a write that creates is not, because it may have taken effect: see `createOnce`. Once GitHub
+ * names a time to wait, no call of this installation goes out before it. A token that was revoked is replaced once.
  */
-function addRetryPolicy(octokit: Octokit, { clock, log }: GitHubConnection, asInstallation: boolean): void {
-  let quietUntilMs = 0;
+function addRetryPolicy(octokit: Octokit, connection: GitHubConnection, installationId: number | null): void {
+  const { clock, log, timeoutMs } = connection;
+  const quiet = quietOf(connection, installationId);
   octokit.hook.wrap('request', async (request, options) => {
     let renewed = false;
     for (let tries = 1; ; tries++) {
-      await waitForQuiet(quietUntilMs, clock, options.url);
+      await waitForQuiet(quiet, clock, options.url);
       try {
         return await request({
           ...options,
-          request: { ...options.request, signal: AbortSignal.timeout(requestTimeoutMs) },
+          request: { ...options.request, signal: AbortSignal.timeout(timeoutMs ?? usualTimeoutMs) },
         });
       } catch (error) {
         const failure = readFailure(error, clock);
-        if (failure.status === 401 && asInstallation && !renewed && !options.url.startsWith('/app')) {
+        if (failure.status === 401 && installationId !== null && !renewed && !options.url.startsWith('/app')) {
           renewed = true;
           await octokit.auth({ type: 'installation', refresh: true });
           continue;
         }
-        if (failure.retryAfterMs !== undefined)
-          quietUntilMs = Math.max(quietUntilMs, clock.nowMs() + failure.retryAfterMs);
-        const mayRetry = failure.nothingHappened || (failure.transient && mayRepeat(options));
+        if (failure.retryAfterMs !== undefined) quiet.begin(clock.nowMs() + failure.retryAfterMs, isForToken(error));
+        const mayRetry = failure.transient && mayRepeat(options);
         const waitMs = failure.retryAfterMs ?? 250 * 2 ** tries;
         if (!mayRetry || tries >= mostTries || waitMs > longestWaitMs) throw asDoorError(error, failure, options.url);
         log.warn(
@@ -77,14 +78,36 @@ function addRetryPolicy(octokit: Octokit, { clock, log }: GitHubConnection, asIn
   });
 }
 
-async function waitForQuiet(untilMs: number, clock: Clock, url: string): Promise<void> {
-  const waitMs = untilMs - clock.nowMs();
-  if (waitMs <= 0) return;
-  if (waitMs <= longestWaitMs) return clock.sleep(waitMs);
-  throw new MillwrightError('outside.github', {
-    message: `GitHub asked to wait before the next call; ${url} was not made.`,
-    retryAfterMs: waitMs,
-  });
+/** Until when GitHub asked to wait, by installation; that of the app itself, by `null`, holds for all: tokens come from it. */
+const quietTimes = new WeakMap<GitHubConnection, Map<number | null, number>>();
+
+function quietOf(connection: GitHubConnection, installationId: number | null) {
+  const times = quietTimes.get(connection) ?? new Map<number | null, number>();
+  quietTimes.set(connection, times);
+  const untilMs = (who: number | null) => times.get(who) ?? 0;
+  return {
+    untilMs: () => Math.max(untilMs(null), untilMs(installationId)),
+    begin(endMs: number, asApp: boolean) {
+      const who = asApp ? null : installationId;
+      times.set(who, Math.max(untilMs(who), endMs));
+    },
+  };
+}
+
+/** Whether it was the call for a token that failed, made by the app itself on the way to another call. */
+const isForToken = (error: unknown) =>
+  /\/access_tokens$/.test((error as { request?: { url?: string } }).request?.url ?? '');
+
+async function waitForQuiet({ untilMs }: ReturnType<typeof quietOf>, clock: Clock, url: string): Promise<void> {
+  // Asked again after each wait: another call may have been told to wait longer.
+  for (let waitMs = untilMs() - clock.nowMs(); waitMs > 0; waitMs = untilMs() - clock.nowMs()) {
+    if (waitMs > longestWaitMs)
+      throw new MillwrightError('outside.github', {
+        message: `GitHub asked to wait before the next call; ${url} was not made.`,
+        retryAfterMs: waitMs,
+      });
+    await clock.sleep(waitMs);
+  }
 }
 
 interface Failure {
@@ -132,6 +155,19 @@ export function statusOf(error: unknown): number | null {
   return typeof status === 'number' && answered ? status : null;
 }
 
+/**
+ * Makes something that would be there twice if it were made twice. When its answer is lost, or GitHub asks to wait a
+ * little, `look` says whether it was made all the same; only then it is made again, once.
+ */
+export async function createOnce<T>(look: () => Promise<T | null>, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    if (!(error instanceof MillwrightError) || !error.retry || (error.retryAfterMs ?? 0) > longestWaitMs) throw error;
+    return (await look()) ?? (await make());
+  }
+}
+
 function asDoorError(error: unknown, failure: Failure, url: string): MillwrightError {
   if (failure.nothingHappened || failure.transient) {
     return new MillwrightError('outside.github', {
@@ -140,12 +176,29 @@ function asDoorError(error: unknown, failure: Failure, url: string): MillwrightE
       cause: error,
     });
   }
-  const code = failure.status === 401 || failure.status === 403 ? 'outside.github-refused' : 'outside.github';
-  const permanent = failure.status === 404 || failure.status === 410 || failure.status === 451;
-  return new MillwrightError(permanent ? 'outside.repository-gone' : code, {
+  return new MillwrightError(lastingFailure(error, failure.status), {
     message: `GitHub answered ${failure.status} to ${url}.`,
     cause: error,
   });
+}
+
+function lastingFailure(error: unknown, status: number | null): ErrorCode {
+  const { message = '' } = error as { message?: string };
+  switch (status) {
+    case 401:
+      return 'outside.github-refused';
+    case 403:
+      if (/suspended/i.test(message)) return 'outside.app-suspended';
+      return /archived/i.test(message) ? 'outside.repository-archived' : 'outside.github-refused';
+    case 404:
+      // The installation itself is not there: the call was for a token, on the way to another call.
+      return isForToken(error) ? 'outside.app-uninstalled' : 'outside.repository-gone';
+    case 410:
+    case 451:
+      return 'outside.repository-gone';
+    default:
+      return 'outside.github';
+  }
 }
 
 /** The value, or null where GitHub says that the thing does not exist. */

@@ -1,8 +1,9 @@
 import type { Octokit } from '@octokit/rest';
+import { MillwrightError } from '../errors.ts';
 import { bindChecks } from './checks.ts';
 import type { AppIdentity, GitHub, RepositoryGitHub, RepositoryRef, Role } from './github.ts';
 import { bindIssues } from './issues.ts';
-import { createClient, type GitHubConnection, orNull } from './octokit-client.ts';
+import { createClient, type GitHubConnection, orNull, statusOf } from './octokit-client.ts';
 import { bindPullRequests } from './pull-requests.ts';
 
 /** GitHub over @octokit/rest, on github.com or on the host that the connection names; no other address is called. */
@@ -105,7 +106,7 @@ function bindRepository(
         archived: data.archived,
       };
     },
-    gitToken: createGitTokens(connection, app, ref),
+    gitToken: createGitTokens(connection, app, ref, async () => (await client.repos.get(at)).data.id),
     roleOf: createRoles(connection, client, at),
     async readFile(path, branch) {
       const answer = await orNull(
@@ -131,18 +132,32 @@ function cloneUrl(apiUrl: string, ref: RepositoryRef, named: string): string {
 }
 
 /** Tokens for git: this repository and `contents: write` only; kept for moments, so that the next try has a new one when one was revoked. */
-function createGitTokens({ clock }: GitHubConnection, app: Octokit, ref: RepositoryRef): () => Promise<string> {
+function createGitTokens(
+  { clock }: GitHubConnection,
+  app: Octokit,
+  { installationId }: RepositoryRef,
+  repositoryId: () => Promise<number>,
+): RepositoryGitHub['gitToken'] {
   const keptForMs = 30_000;
   let kept: { token: string; untilMs: number } | null = null;
-  return async () => {
-    if (kept && kept.untilMs > clock.nowMs()) return kept.token;
-    const { data } = await app.apps.createInstallationAccessToken({
-      installation_id: ref.installationId,
-      repositories: [ref.name],
-      permissions: { contents: 'write' },
-    });
-    kept = { token: data.token, untilMs: clock.nowMs() + keptForMs };
-    return kept.token;
+  let id: number | null = null;
+  return async (renew = false) => {
+    if (kept && !renew && kept.untilMs > clock.nowMs()) return kept.token;
+    // By its number: the name may change in mid-run.
+    id ??= await repositoryId();
+    try {
+      const { data } = await app.apps.createInstallationAccessToken({
+        installation_id: installationId,
+        repository_ids: [id],
+        permissions: { contents: 'write' },
+      });
+      kept = { token: data.token, untilMs: clock.nowMs() + keptForMs };
+      return kept.token;
+    } catch (cause) {
+      // The installation is there, and does not reach the repository.
+      if (statusOf(cause) === 422) throw new MillwrightError('outside.repository-gone', { cause });
+      throw cause;
+    }
   };
 }
 

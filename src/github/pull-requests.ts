@@ -1,7 +1,7 @@
 import type { Octokit } from '@octokit/rest';
 import type { PullRequestFacts, PullRequestRequest, RepositoryGitHub, ReviewFacts } from './github.ts';
 import { type Authored, editorOf, loginOf, query } from './graphql.ts';
-import { statusOf } from './octokit-client.ts';
+import { createOnce, statusOf } from './octokit-client.ts';
 
 interface At {
   owner: string;
@@ -76,18 +76,17 @@ async function upsertPullRequest(
     if (!request.known.reopen) return known;
     if (await reopen(known.number)) return update(known.number);
   }
+  const { branch: head, base, title, body, draft } = request;
+  const openOne = async () => {
+    const made = await find(request.branch);
+    return made?.state === 'open' ? made : null;
+  };
   try {
-    const { data } = await client.pulls.create({
-      ...at,
-      head: request.branch,
-      base: request.base,
-      title: request.title,
-      body: request.body,
-      draft: request.draft,
-    });
-    return pullRequestFacts(data);
+    return await createOnce(openOne, async () =>
+      pullRequestFacts((await client.pulls.create({ ...at, head, base, title, body, draft })).data),
+    );
   } catch (error) {
-    // 422: there is one already, or the host knows no drafts; a lost answer: it may have been made.
+    // 422: there is one already, or the host knows no drafts.
     const made = await find(request.branch);
     if (made?.state === 'open') return update(made.number);
     if (request.draft && statusOf(error) === 422) {

@@ -271,17 +271,21 @@ describe('a remote that needs a token', () => {
   });
 
   it.each([
-    [401, 'outside.github-refused'],
-    [403, 'outside.github-refused'],
-    [404, 'outside.repository-gone'],
-    [410, 'outside.repository-gone'],
-    [429, 'outside.git'],
-    [502, 'outside.git'],
-  ])('reports an answer of %i as %s, for fetch, look and push', async (status, code) => {
+    [401, '', 'outside.github-refused'],
+    [403, 'Write access to repository not granted.', 'outside.github-refused'],
+    [403, 'This repository was archived so it is read-only.', 'outside.repository-archived'],
+    [403, 'You have exceeded a secondary rate limit.', 'outside.git'],
+    [403, '', 'outside.git'],
+    [404, '', 'outside.repository-gone'],
+    [410, '', 'outside.repository-gone'],
+    [429, '', 'outside.git'],
+    [502, '', 'outside.git'],
+  ])('reports an answer of %i "%s" as %s, for fetch, look and push', async (status, words, code) => {
     const { git, base, server, remote } = await guarded();
     await git.fetch(remote, base);
     server.answer = (_request, response) => {
-      response.writeHead(status, { 'www-authenticate': 'Basic realm="x"' }).end('no');
+      const headers = { 'www-authenticate': 'Basic realm="x"', ...(words ? { 'content-type': 'text/plain' } : {}) };
+      response.writeHead(status, headers).end(words || 'no');
       return true;
     };
 
@@ -297,6 +301,18 @@ describe('a remote that needs a token', () => {
       code: 'outside.github-refused',
     });
     await expect(git.fetch({ ...remote, token: null }, base)).rejects.toMatchObject({ code: 'outside.github-refused' });
+  });
+
+  it('asks once for a new token when the one it had was refused', async () => {
+    const { git, base, remote } = await guarded();
+    const asked: boolean[] = [];
+    const token = async (renew = false) => {
+      asked.push(renew);
+      return renew ? ((await remote.token?.()) ?? '') : 'revoked';
+    };
+
+    expect(await git.fetch({ ...remote, token }, base)).toBe(base);
+    expect(asked).toEqual([false, true]);
   });
 
   it('follows a redirect on the same origin, and takes the token nowhere else', async () => {

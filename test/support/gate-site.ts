@@ -1,3 +1,4 @@
+import type { Doors } from '../../src/doors.ts';
 import { FolderEngine } from '../doubles/sandbox-engine.ts';
 import { type Factory, startFactory } from './factory.ts';
 import { type GitHubOptions, type GitHubStandIn, startGitHub } from './github-stand-in.ts';
@@ -62,6 +63,10 @@ export interface GateOptions {
   script?: ModelScript;
   env?: Record<string, string>;
   users?: NonNullable<GitHubOptions['users']>;
+  /** Before the service starts. */
+  before?: (github: GitHubStandIn) => void;
+  /** Doors in the place of the real ones; the sandbox is a folder anyway. */
+  replace?: (doors: Doors, github: GitHubStandIn) => Partial<Doors>;
 }
 
 export const people = {
@@ -76,10 +81,11 @@ export async function openSite(options: GateOptions = {}): Promise<GateSite> {
   const github = await startGitHub({ users: options.users ?? people });
   const model = await startModel(options.script ?? scripted(writes()));
   await github.createRepository(repo, { files: { ...gateRepository, ...options.files } });
+  options.before?.(github);
   const engine = new FolderEngine();
   const factory = await startFactory(github, model, {
     env: options.env ?? {},
-    replace: () => ({ sandbox: engine }),
+    replace: (doors) => ({ sandbox: engine, ...options.replace?.(doors, github) }),
   });
   const commentsOf = (number: number) =>
     [...github.repository(repo).comments.values()].filter((comment) => comment.issue === number);

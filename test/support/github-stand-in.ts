@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createAdministering } from './github/administering.ts';
 import { mintInstallationToken, mintUserToken } from './github/auth.ts';
 import { createFaults } from './github/faults.ts';
 import { createFront } from './github/front.ts';
@@ -83,6 +84,7 @@ export async function startGitHub(options: GitHubOptions = {}) {
     state,
     ...createPeople(world, root),
     ...createInstalling(world),
+    ...createAdministering(world, root),
     setWebhookUrl: webhooks.setUrl,
     dropWebhooks: webhooks.drop,
     deliveries: webhooks.deliveries,
@@ -146,6 +148,7 @@ function createState(options: GitHubOptions): State {
     accounts: new Map(),
     defaultRoles: new Map(),
     repositories: new Map(),
+    moved: new Map(),
     installations: new Map(),
     installationTokens: new Map(),
     userTokens: new Map(),

@@ -34,9 +34,12 @@ export type Files = Record<
 >;
 
 const PRE_RECEIVE = `#!/bin/sh
-[ "$STAND_IN_WORKFLOWS" = no ] || exit 0
 zero=0000000000000000000000000000000000000000
 while read -r old new ref; do
+  case "$ref" in
+    $STAND_IN_PROTECTED) echo "error: GH006: Protected branch update failed for $ref." >&2; exit 1 ;;
+  esac
+  [ "$STAND_IN_WORKFLOWS" = no ] || continue
   [ "$new" = "$zero" ] && continue
   for file in $(git log --name-only --pretty=format: "$new" --not --all -- .github/workflows); do
     echo "refusing to allow a GitHub App to create or update workflow \\\`$file\\\` without \\\`workflows\\\` permission" >&2

@@ -9,7 +9,7 @@ export interface Fault {
   status?: number;
   /** Cuts the connection. */
   drop?: boolean;
-  /** Waits so long; alone, the call then goes on as usual. */
+  /** Waits so long; alone, the call then goes on as usual, or with `after` its answer comes so late. */
   delayMs?: number;
   /** Waits until this is settled. */
   until?: Promise<unknown>;

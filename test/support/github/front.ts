@@ -35,6 +35,8 @@ export interface RequestRecord {
   status: number;
   body: Json;
   atMs: number;
+  /** When the answer was out or its connection gone; null until then. */
+  answeredAtMs: number | null;
 }
 
 export interface Front {
@@ -68,12 +70,13 @@ export function createFront(parts: Parts): Front {
   const unhandled: string[] = [];
   const git = createGitFront(parts.world, parts.projectRoot);
 
-  /** `unheard`: the call takes effect and nobody hears of it. */
-  const perform = async (visit: Visit, unheard: boolean): Promise<void> => {
-    if (isGitPath(visit.url.pathname)) return git({ ...visit, unheard });
+  /** `unheard`: the call takes effect and nobody hears of it. `held`: the answer waits for it. */
+  const perform = async (visit: Visit, unheard: boolean, held = async () => {}): Promise<void> => {
+    if (isGitPath(visit.url.pathname)) return git({ ...visit, unheard, held });
     const raw = await readBody(visit.request);
     if (EMULATED.test(visit.path)) return unheard ? undefined : parts.oauth.serve(visit.request, visit.response, raw);
     const reply = await reach(parts.world, visit, parseBody(raw), unhandled).catch(errorReply);
+    await held();
     if (!unheard) send(visit.response, reply);
   };
 
@@ -81,8 +84,10 @@ export function createFront(parts: Parts): Front {
     const visit = receive(parts.world, request, response);
     log.push(visit.record);
     const fault = parts.faults.strike(visit.record.method, visit.record.path);
-    if (fault) await waitFor(fault);
-    if (!fault || !strikesAnswer(fault)) return perform(visit, false);
+    if (!fault) return perform(visit, false);
+    if (!strikesAnswer(fault) && fault.mode === 'after') return perform(visit, false, () => waitFor(fault));
+    await waitFor(fault);
+    if (!strikesAnswer(fault)) return perform(visit, false);
     if (fault.mode === 'after') await perform(visit, true);
     else request.resume();
     strike(fault, response);
@@ -92,7 +97,7 @@ export function createFront(parts: Parts): Front {
     answer(request, response).catch((error: unknown) => {
       unhandled.push(`${request.method} ${request.url} threw ${error instanceof Error ? error.stack : String(error)}`);
       if (!response.headersSent) response.writeHead(500, { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ message: 'Server Error' }));
+      if (!response.writableEnded) response.end(JSON.stringify({ message: 'Server Error' }));
     });
   });
   return {
@@ -116,9 +121,11 @@ function receive(world: World, request: IncomingMessage, response: ServerRespons
     status: 0,
     body: {},
     atMs: Date.now(),
+    answeredAtMs: null,
   };
   response.on('close', () => {
     record.status = response.headersSent ? response.statusCode : 0;
+    record.answeredAtMs = Date.now();
   });
   return { request, response, url, path, identity, record };
 }
@@ -140,13 +147,33 @@ async function reach(world: World, visit: Visit, body: Json, unhandled: string[]
     for (const field of answer.unknownFields) unhandled.push(`POST /api/graphql ${field}`);
     return { status: 200, body: answer.body };
   }
-  const found = findRoute(ROUTES, record.method, path);
+  const [, named = '', rest = ''] = /^\/repos\/([^/]+\/[^/]+)(.*)$/.exec(path) ?? [];
+  const moved = world.state.moved.get(named.toLowerCase());
+  // As on GitHub: what reads is moved for good, what writes keeps its method.
+  if (moved) {
+    const location = `${world.state.origin}/api/v3/repositories/${moved.id}${rest}${url.search}`;
+    return {
+      status: record.method === 'GET' ? 301 : 307,
+      body: { message: 'Moved Permanently' },
+      headers: { location },
+    };
+  }
+  const found = findRoute(ROUTES, record.method, byName(world, path));
   if (!found) {
     unhandled.push(`${record.method} ${record.path}`);
     throw notFound();
   }
   const allowed = authorise({ ...call, params: found.params }, found.route.need);
+  if (record.method !== 'GET' && allowed.repository?.archived)
+    throw new ApiError(403, 'Repository was archived so is read-only.');
   return paginate(await found.route.handle(allowed), url);
+}
+
+/** `/repositories/ID` is another name of `/repos/OWNER/NAME`. */
+function byName(world: World, path: string): string {
+  const [, id, rest = ''] = /^\/repositories\/(\d+)(.*)$/.exec(path) ?? [];
+  const repository = [...world.state.repositories.values()].find((candidate) => candidate.id === Number(id));
+  return repository ? `/repos/${repository.fullName}${rest}` : path;
 }
 
 function errorReply(error: unknown): Reply {

@@ -15,6 +15,8 @@ export interface GitCall {
   identity: Identity;
   /** Whether the answer is kept back: the call takes effect and the client hears nothing of it. */
   unheard: boolean;
+  /** The last of the answer waits for it. */
+  held: () => Promise<void>;
 }
 
 export const isGitPath = (path: string): boolean => GIT_PATH.test(path);
@@ -26,11 +28,13 @@ export function createGitFront(world: World, projectRoot: string): (call: GitCal
     const { request, response, url, identity } = call;
     const [, owner = '', name = '', service = ''] = GIT_PATH.exec(url.pathname) ?? [];
     const repository = findRepository(world.state, `${owner}/${name}`);
+    const moved = repository ? undefined : world.state.moved.get(`${owner}/${name}`.toLowerCase());
+    if (moved && identity.kind !== 'none') return redirect(call, moved, service);
     const writing = service === 'git-receive-pack' || url.searchParams.get('service') === 'git-receive-pack';
     const refusal = refuseGit(world, repository, identity, writing);
     if (refusal || !repository) {
       request.resume();
-      return refuse(response, refusal ?? NOT_FOUND);
+      return call.unheard ? undefined : refuse(response, refusal ?? NOT_FOUND);
     }
     const actor = actorOf(world.state, identity);
     const serve = (before: Map<string, string> | null): Promise<void> =>
@@ -42,8 +46,10 @@ export function createGitFront(world: World, projectRoot: string): (call: GitCal
         workflows: identity.kind !== 'installation' || granted(identity.permissions, 'workflows:write'),
         finished: async () => {
           if (before) await refsChanged(world, repository, actor, differences(before, await repository.git.refs()));
+          await call.held();
         },
         unheard: call.unheard,
+        protectedRefs: repository.protectedRefs,
       });
     if (service !== 'git-receive-pack') return serve(null);
     // One push after the other: each compares the refs before with those after.
@@ -52,6 +58,11 @@ export function createGitFront(world: World, projectRoot: string): (call: GitCal
     pushes.set(repository, settled);
     return turn;
   };
+}
+
+function redirect({ request, response, url }: GitCall, { fullName }: Repository, service: string): void {
+  request.resume();
+  response.writeHead(301, { location: `/${fullName}.git/${service}${url.search}` }).end();
 }
 
 type Refusal = [status: number, message: string];

@@ -14,6 +14,8 @@ export interface GitRequest {
   finished: () => Promise<void>;
   /** Whether the answer is kept back: git does its work and the client hears nothing of it. */
   unheard: boolean;
+  /** Pattern of refs that are refused. */
+  protectedRefs: string;
 }
 
 /** Answers one smart-HTTP request by `git http-backend` (CGI). */
@@ -33,6 +35,7 @@ export function serveGit(request: IncomingMessage, response: ServerResponse, opt
       GIT_PROTOCOL: header('git-protocol'),
       REMOTE_USER: options.user,
       REMOTE_ADDR: '127.0.0.1',
+      STAND_IN_PROTECTED: options.protectedRefs,
       STAND_IN_WORKFLOWS: options.workflows ? 'yes' : 'no',
     }),
   });

@@ -8,7 +8,7 @@ import {
   type Authored,
   account,
   type Comment,
-  findRepository,
+  followRepository,
   type Issue,
   type Json,
   nodeId,
@@ -165,7 +165,7 @@ function numbered(call: Call, repository: Repository, kind: 'Issue' | 'PullReque
 }
 
 function repositoryNode(call: Call, given: Json): Node {
-  const repository = findRepository(call.state, `${String(given.owner)}/${String(given.name)}`);
+  const repository = followRepository(call.state, `${String(given.owner)}/${String(given.name)}`);
   if (!repository || !visible(call.state, call.identity, repository)) {
     throw new GraphqlError(
       'NOT_FOUND',

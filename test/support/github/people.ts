@@ -101,6 +101,7 @@ export function createPeople(world: World, projectRoot: string) {
           fullName,
           private: input.private ?? true,
           archived: false,
+          protectedRefs: '',
           defaultBranch,
           createdAt: now,
           pushedAt: now,

@@ -145,6 +145,8 @@ export interface Repository {
   fullName: string;
   private: boolean;
   archived: boolean;
+  /** A pattern of refs that nobody may push to; `''` for none. */
+  protectedRefs: string;
   defaultBranch: string;
   createdAt: string;
   pushedAt: string;
@@ -199,6 +201,8 @@ export interface State {
   accounts: Map<string, Account>;
   defaultRoles: Map<string, Role>;
   repositories: Map<string, Repository>;
+  /** Where a repository went that had another name, by that name in lower case. */
+  moved: Map<string, Repository>;
   installations: Map<number, Installation>;
   installationTokens: Map<string, InstallationToken>;
   userTokens: Map<string, string>;
@@ -209,6 +213,10 @@ export const botLogin = (state: State): string => `${state.app.slug}[bot]`;
 
 /** GitHub's times have whole seconds. */
 export const timestamp = (state: State): string => new Date(state.now()).toISOString().replace(/\.\d{3}Z$/, 'Z');
+
+/** A repository by a name that it has or had. */
+export const followRepository = (state: State, fullName: string): Repository | undefined =>
+  findRepository(state, fullName) ?? state.moved.get(fullName.toLowerCase());
 
 export const findRepository = (state: State, fullName: string): Repository | undefined =>
   state.repositories.get(fullName.toLowerCase());
