@@ -13,6 +13,7 @@ import type { Briefing } from './stages/context.ts';
 import { guidanceOf, heardKind } from './stages/guidance.ts';
 import type { PlanResult } from './stages/plan.ts';
 import { verifyTree } from './stages/verify.ts';
+import { reachedText } from './stop-clause.ts';
 import { startOf } from './take-up.ts';
 import type { ToolServers } from './tool-servers.ts';
 import { Verdict } from './verification/verdict.ts';
@@ -78,7 +79,7 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
       previous = { tree: built.tree, conversation };
       await restoreTree(attempt, built.tree, doors);
       await keepTree(attempt, built.tree, doors);
-      const early = endOfBuild(built);
+      const early = endOfBuild(built, attempt);
       if (early) return early;
     }
     await enter('verify', `round ${round} of ${rounds}`);
@@ -103,7 +104,7 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
     state: 'failed',
     outcome: {
       code: 'limit.rounds',
-      text: 'The last round did not pass verification.',
+      text: `${reachedText('limits.rounds', attempt)} The last round did not pass verification.`,
       question: null,
       detail: feedback,
     },
@@ -127,7 +128,7 @@ function createBench(checkouts: Checkouts): AsyncDisposable & { at(tree: string)
 }
 
 /** Ends of a build that no verification follows; the patch so far is saved all the same. */
-function endOfBuild(built: BuildResult): AttemptEnd | null {
+function endOfBuild(built: BuildResult, attempt: Attempt): AttemptEnd | null {
   const wait = (code: string, text: string): AttemptEnd => ({
     state: 'waiting',
     outcome: { code, text, question: built.question, detail: null },
@@ -156,7 +157,7 @@ function endOfBuild(built: BuildResult): AttemptEnd | null {
         state: 'failed',
         outcome: {
           code: built.clause ?? 'limit',
-          text: `The limit ${built.clause ?? ''} was reached.`,
+          text: reachedText(built.clause ?? '', attempt),
           question: null,
           detail: null,
         },

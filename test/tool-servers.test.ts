@@ -182,7 +182,7 @@ test('a server that stops answering is given up after three calls, and each loss
     told.push(outcome?.kind === 'result' ? outcome.text : '');
   }
 
-  expect(told[0]).toMatch(/^No answer of the MCP server docs: .*next call connects anew/);
+  expect(told[0]).toMatch(/^No answer of the MCP server docs:\n.*next call connects anew/);
   expect(told[4]).toMatch(/given up after 3 calls/);
   expect(events.filter(({ kind }) => kind === 'mcp.failed').length).toBe(3);
 });

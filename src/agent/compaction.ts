@@ -102,12 +102,31 @@ function startOfRecent(messages: readonly ModelMessage[], recentTokens: number):
 
 function shorten(message: ModelMessage, endChars: number): ModelMessage {
   if (message.role === 'tool') {
-    const text = headAndTail(message.text, endChars, endChars, ' to make room; call the tool again if you need them');
+    const text = withinFence(
+      message.text,
+      headAndTail(message.text, endChars, endChars, ' to make room; call the tool again if you need them'),
+    );
     return text.length < message.text.length ? { ...message, text } : message;
   }
   if (message.role !== 'assistant') return message;
   const toolCalls = message.toolCalls.map(shortenCall);
   return toolCalls.some((call, index) => call !== message.toolCalls[index]) ? { ...message, toolCalls } : message;
+}
+
+/**
+ * A cut that took the opening of a fence away would leave data outside of it: then nothing of the output stays. Before the
+ * first opening stands nothing but our own words, and inside a fence its mark cannot stand, so no text of others counts here.
+ */
+function withinFence(whole: string, cut: string): string {
+  const mark = /<data ([\w-]+) kind="/.exec(whole)?.[1];
+  if (mark === undefined) return cut;
+  let open = false;
+  for (const [found] of cut.matchAll(new RegExp(`</data ${mark}>|<data ${mark} kind="[^"\n]*">`, 'g'))) {
+    const opens = !found.startsWith('</');
+    if (opens === open) return '[left out to make room; call the tool again if you need it]';
+    open = opens;
+  }
+  return open ? '[left out to make room; call the tool again if you need it]' : cut;
 }
 
 /** Stays valid JSON: some servers parse the history. */

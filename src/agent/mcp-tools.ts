@@ -79,7 +79,9 @@ function agentTool({ server, tool, access, parameters, notes }: Known, call: Cal
         return result(`Not run: the arguments are longer than ${argumentBytes} bytes.`);
       const timeoutMs = Math.min(context.walls.limits.toolTimeoutMs, context.remainingMs());
       const called = await call(tool, { ...given }, { timeoutMs, signal: context.signal });
-      if (!called.ok) return result(`No answer of the MCP server ${server}: ${context.mask(called.reason)}`);
+      // Reasons may quote what the server sent.
+      const why = called.ok ? '' : context.data(`mcp ${server}`, context.mask(called.reason));
+      if (!called.ok) return result(`No answer of the MCP server ${server}:\n${why}`);
       return outcomeOf(`${server}.${tool}`, called.answer, context);
     },
   };

@@ -1,3 +1,4 @@
+import type { ToolGrant } from './contract.ts';
 import { defaultImage, defaultSetupInputs } from './defaults.ts';
 import { hasWildcards, matchesGlob } from './glob.ts';
 import { namesTool, type ServerTools } from './mcp-grants.ts';
@@ -92,6 +93,7 @@ export function combineTools(
   commands: Walls['commands'],
 ): Walls['tools'] {
   const { clis, readOnly, mutating, denied } = contract.tools;
+  const asked = contract.tools.mcps.map((each) => each.name);
   const refuse = (name: string, message: string): void => {
     refused.push({ key: 'tools', name, message });
   };
@@ -101,13 +103,7 @@ export function combineTools(
   ]) {
     for (const tool of tools) {
       if (denied.includes(tool)) refuse(tool, 'The contract both names and denies it: keep one.');
-      else if (
-        isMcpTool(
-          tool,
-          available,
-          contract.tools.mcps.map((each) => each.name),
-        )
-      ) {
+      else if (isMcpTool(tool, available, asked)) {
         if (!grantsTool(tool, mcp))
           refuse(
             tool,
@@ -126,8 +122,26 @@ export function combineTools(
       );
     return allowed;
   });
-  return { denied: [...new Set(denied)], clis: usable };
+  const isProgram = (tool: string) => !isMcpTool(tool, available, asked);
+  for (const tool of readOnly.filter((name) => mutating.includes(name)))
+    refuse(tool, 'The contract names it as reading and as mutating: keep one.');
+  return {
+    denied: [...new Set(denied)],
+    clis: classed(usable, readOnly.filter(isProgram), mutating.filter(isProgram)),
+  };
 }
+
+/** Programs under *Read-only tools* and *Mutating tools* are held to it like those under *CLIs*. Where both speak, the stricter counts. */
+function classed(clis: readonly ToolGrant[], readOnly: readonly string[], mutating: readonly string[]): ToolGrant[] {
+  const access = new Map<string, ToolGrant['access']>(clis.map((grant) => [grant.name, grant.access]));
+  for (const name of mutating.map(programOf))
+    if ((access.get(name) ?? 'unstated') === 'unstated') access.set(name, 'mutating');
+  for (const name of readOnly.map(programOf)) access.set(name, 'read-only');
+  return [...access].map(([name, may]) => ({ name, access: may }));
+}
+
+/** `git log` → `git`: what a program may do is judged for the whole of it. */
+const programOf = (tool: string) => tool.split(' ')[0] ?? tool;
 
 function isMcpTool(wish: string, available: ServerTools, asked: readonly string[]): boolean {
   if ([...available.keys(), ...asked].some((server) => wish.startsWith(`${server}.`) || wish.startsWith(`${server}/`)))

@@ -58,8 +58,8 @@ function tooLarge(files: readonly DiffFile[], walls: Pick<Walls, 'files' | 'limi
   const lines = own.reduce((sum, file) => sum + file.added + file.removed, 0);
   const { limits } = walls;
   const over = [
-    ...(own.length > limits.files ? [`${own.length} files, allowed are ${limits.files}`] : []),
-    ...(lines > limits.lines ? [`${lines} changed lines, allowed are ${limits.lines}`] : []),
+    ...(own.length > limits.files ? [`${own.length} files, allowed are ${limits.files} (limits.files)`] : []),
+    ...(lines > limits.lines ? [`${lines} changed lines, allowed are ${limits.lines} (limits.lines)`] : []),
   ];
   return over.length === 0
     ? []

@@ -129,7 +129,7 @@ describe('a call', () => {
     );
     expect((await run(answering(''))).text).toBe('Answer: it is empty.');
     expect((await run(async () => ({ ok: false, reason: 'gone, s3cret' }))).text).toBe(
-      'No answer of the MCP server docs: gone, ***',
+      'No answer of the MCP server docs:\n<mcp docs>gone, ***</mcp docs>',
     );
   });
 

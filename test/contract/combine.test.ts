@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { commandPolicy } from '../../src/agent/command-tool.ts';
 import { type CombinedWalls, combineWalls } from '../../src/contract/combine.ts';
 import { parseContract } from '../../src/contract/parse.ts';
 import { type PolicyLayer, parsePolicyFile } from '../../src/contract/policy.ts';
 import { wallsSchema } from '../../src/contract/walls.ts';
+import { judgeCommand } from '../../src/sandbox/command-policy.ts';
 
 interface Given {
   operator?: string;
@@ -435,5 +437,39 @@ describe('words', () => {
     });
 
     expect(walls.pullRequest).toEqual({ draft: true, labels: ['b'], reviewers: [] });
+  });
+});
+
+describe('programs that the contract names as tools', () => {
+  const tools = (lines: string) => combine({ contract: `## Tools in scope\n\n${lines}` });
+
+  test('under Read-only tools are held to reading, whatever CLIs says of them', () => {
+    const { walls, refused } = tools(
+      '- CLIs: git (mutating), npm\n- Read-only tools: git, kubectl get\n- Mutating tools: npm',
+    );
+
+    expect(refused).toEqual([]);
+    expect(walls.tools.clis).toEqual([
+      { name: 'git', access: 'read-only' },
+      { name: 'npm', access: 'mutating' },
+      { name: 'kubectl', access: 'read-only' },
+    ]);
+    const policy = commandPolicy(walls);
+    const refusedCommands = [
+      'git commit -m x',
+      'git -C sub commit',
+      'git --no-pager push',
+      'kubectl delete pod a',
+      'npm ci && git add .',
+    ];
+    for (const command of refusedCommands) expect(judgeCommand(command, policy).allowed, command).toBe(false);
+    for (const command of ['git log', 'kubectl get pods', 'npm ci'])
+      expect(judgeCommand(command, policy).allowed, command).toBe(true);
+  });
+
+  test('cannot be named as reading and as mutating at once', () => {
+    const { refused } = tools('- Read-only tools: git\n- Mutating tools: git');
+
+    expect(refused).toContainEqual(expect.objectContaining({ key: 'tools', name: 'git' }));
   });
 });

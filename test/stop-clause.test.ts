@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { reachedText } from '../src/stop-clause.ts';
+import { someWalls } from './agent/task.ts';
+
+const at = (asked: Record<string, number>, limits: Parameters<typeof someWalls>[0]) => ({
+  contract: { stop: { limits: asked } },
+  walls: someWalls(limits),
+});
+
+test.each(['minutes', 'turns', 'rounds', 'tokens', 'dollars'] as const)(
+  'a stop condition for %s that was reached is named as it stands in the contract',
+  (name) => {
+    const text = reachedText(`limits.${name}`, at({ [name]: 3 }, { limits: { [name]: 3 } }));
+
+    expect(text).toBe(`The stop condition of the contract was reached: max ${name}: 3 (limits.${name}).`);
+  },
+);
+
+test('where the policy is narrower than the stop condition, or there is none, the key of the policy is named', () => {
+  expect(reachedText('limits.turns', at({ turns: 9 }, { limits: { turns: 5 } }))).toBe(
+    'The limit limits.turns (5) was reached.',
+  );
+  expect(reachedText('limits.turns', at({}, { limits: { turns: 5 } }))).toBe('The limit limits.turns (5) was reached.');
+  expect(reachedText('budget.dollars_per_day', at({ dollars: 9 }, {}))).toBe(
+    'The limit budget.dollars_per_day was reached.',
+  );
+});
