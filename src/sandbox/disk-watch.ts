@@ -4,7 +4,7 @@ const pollMs = 500;
 
 /**
  * Asks the engine for the size of the container's layer each half second (less often where asking is slow: 90 ms at 40,000 files)
- * and raises the alarm once when it passes the limit. The engine cannot limit a layer itself without xfs quotas.
+ * and raises the alarm once when it passes the limit. Where the engine has quotas, `disk-quota.ts` sets one as well.
  */
 export function watchDisk(container: Container, maxBytes: number, alarm: () => void): { stop(): void } {
   let timer: NodeJS.Timeout | undefined;

@@ -3,6 +3,7 @@ import { MillwrightError } from '../errors.ts';
 import { putEntries } from './archive.ts';
 import { localImage } from './base-image.ts';
 import { CheckoutImages } from './checkout-image.ts';
+import { DiskQuota } from './disk-quota.ts';
 import { connectDocker, type DockerAddress, type SandboxLog } from './docker-client.ts';
 import type { EgressWall } from './egress.ts';
 import type { EngineParts } from './engine-parts.ts';
@@ -42,8 +43,9 @@ export function createDockerEngine(options: DockerEngineOptions): DockerSandboxE
   const { instance, clock, log, egress } = options;
   const oomEvents = new OomEvents(docker, instance, log);
   const pullTimeoutMs = options.pullTimeoutMs ?? 10 * 60_000;
+  const quota = new DiskQuota(docker, log);
   const layers = new LayerReader(docker, log);
-  const parts: EngineParts = { docker, instance, clock, log, egress, oomEvents, layers, pullTimeoutMs };
+  const parts: EngineParts = { docker, instance, clock, log, egress, oomEvents, layers, quota, pullTimeoutMs };
   const cache = new ImageCache(parts);
   const checkouts = new CheckoutImages(parts, cache);
   return {

@@ -1,5 +1,6 @@
 import type Docker from 'dockerode';
 import type { Clock } from '../clock.ts';
+import type { DiskQuota } from './disk-quota.ts';
 import type { SandboxLog } from './docker-client.ts';
 import type { EgressWall } from './egress.ts';
 import type { LayerReader } from './layer-reader.ts';
@@ -16,5 +17,6 @@ export interface EngineParts {
   egress: EgressWall | undefined;
   oomEvents: OomEvents;
   layers: LayerReader;
+  quota: DiskQuota;
   pullTimeoutMs: number;
 }

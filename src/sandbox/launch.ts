@@ -45,7 +45,7 @@ export async function launch(parts: EngineParts, request: LaunchRequest): Promis
 /** Creates a container under its fixed name, removing what an earlier epoch or attempt left for the same run and purpose. */
 export async function createContainer(parts: EngineParts, request: ContainerRequest): Promise<Container> {
   await removeLeftovers(parts, request);
-  return engineCall('create the container', parts.docker.createContainer(createOptions(request)));
+  return parts.quota.create(createOptions(request), request.limits.diskBytes);
 }
 
 async function removeLeftovers({ docker, instance }: EngineParts, request: ContainerRequest): Promise<void> {
