@@ -17,6 +17,9 @@ const lfsFirstLine = 'version https://git-lfs.github.com/spec/v1\n';
 const lfsLimitBytes = 1024;
 const mayBeLfsPointer = ({ sizeBytes }: TreeEntry) => sizeBytes > lfsFirstLine.length && sizeBytes < lfsLimitBytes;
 
+/** As `isLayerMark` of the sandbox's door: names that image layers read as deletions. */
+const layerMark = /(?:^|\/)\.wh\./;
+
 /** A snapshot, and what of the repository it could not take in. */
 export interface Read {
   snapshot: Snapshot;
@@ -24,6 +27,8 @@ export interface Read {
   unread: number;
   submodules: string[];
   lfsPointers: string[];
+  /** Files whose names no image can hold. */
+  layerMarks: string[];
 }
 
 /** Reads what ranking needs: the listing, the log, and the text of the code, in three calls of git. */
@@ -41,6 +46,7 @@ export async function readSnapshot(git: Git, repository: string, base: string): 
     unread,
     submodules: listed.filter(({ mode }) => mode === '160000').map(({ path }) => path),
     lfsPointers: pointers.map(({ path }) => path).sort(),
+    layerMarks: files.map(({ path }) => path).filter((path) => layerMark.test(path)),
   };
 }
 

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { isLayerMark } from '../sandbox/sandbox.ts';
 
 export const longestPartBytes = 255;
 export const longestPathBytes = 4096;
@@ -23,6 +24,7 @@ export function nameProblem(path: string): string | null {
   if (reordering.test(path)) return 'the name has an invisible text-direction character in it; rename it';
   if (path.includes('\\')) return 'the name has a backslash in it, which is a separator elsewhere; rename it';
   if (Buffer.byteLength(path) > longestPathBytes) return `the path is longer than ${longestPathBytes} bytes`;
+  if (isLayerMark(path)) return 'a path part begins with `.wh.`, which container images read as a deletion; rename it';
   const parts = path.split('/');
   if (parts.length > deepestParts) return `the path is deeper than ${deepestParts} directories`;
   for (const part of parts) {

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { isLayerMark } from '../sandbox/sandbox.ts';
 import { batchReader, streamBlobs } from './blobs.ts';
 import type { Mirror } from './mirror.ts';
 import { listTree, type RawEntry } from './tree.ts';
@@ -10,10 +11,10 @@ const longestLinkBytes = 4095;
 // Trees carry no time. Any fixed one will do that zip tools (which begin in 1980) accept.
 const treeTimeS = 1_577_836_800;
 
-/** Tar of raw blobs: no attribute, filter or end-of-line rule of the repository applies. Submodules are left out. */
+/** Tar of raw blobs: no attribute, filter or end-of-line rule of the repository applies. Submodules are left out, and names that no image can hold. */
 export async function tarOf(mirror: Mirror, treeish: string, paths?: readonly string[]): Promise<Readable> {
   const [listed, mtimeS] = await Promise.all([listTree(mirror, treeish, { sizes: false }), timeOf(mirror, treeish)]);
-  const entries = listed.filter(({ mode, path }) => mode !== '160000' && isWanted(path, paths));
+  const entries = listed.filter(({ mode, path }) => mode !== '160000' && !isLayerMark(path) && isWanted(path, paths));
   return Readable.from(tarPieces(mirror, entries, mtimeS), { objectMode: false, highWaterMark: 1024 ** 2 });
 }
 

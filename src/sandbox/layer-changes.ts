@@ -1,7 +1,7 @@
 import type { Container } from 'dockerode';
 import { pathFacts } from './archive.ts';
 import type { LayerEntry } from './layer-reader.ts';
-import type { ChangeLimits, ContainerChange } from './sandbox.ts';
+import { type ChangeLimits, type ContainerChange, isLayerMark } from './sandbox.ts';
 import { workdir } from './shell-script.ts';
 
 /** Folders that are looked at for having been replaced; more than that, and the engine's walk is no slower. */
@@ -82,8 +82,8 @@ async function replacedFolders(
 function sampleChildren(layer: ReadonlyMap<string, LayerEntry>, base: readonly string[]): Map<string, string> {
   const samples = new Map<string, string>();
   for (const path of base) {
-    // A name that cannot be said cannot be asked for.
-    if (layer.has(path) || path.includes('\ufffd')) continue;
+    // A name that cannot be said cannot be asked for, and one that no image holds is not there.
+    if (layer.has(path) || path.includes('\ufffd') || isLayerMark(path)) continue;
     let child = path;
     let folder = parentOf(path);
     while (folder !== '.' && !layer.has(folder)) {

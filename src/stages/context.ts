@@ -72,7 +72,7 @@ export function briefingBudgetTokens(models: readonly string[]): number {
 /** Stage 2: a few files that matter, with reasons, under a budget. Deterministic. Errors: `outside.git`. */
 export async function selectContext(needs: ContextNeeds, { git }: { git: Git }): Promise<Briefing> {
   const { repository, base, contract, walls } = needs;
-  const { snapshot, unread, submodules, lfsPointers } = await readSnapshot(git, repository, base);
+  const { snapshot, unread, submodules, lfsPointers, layerMarks } = await readSnapshot(git, repository, base);
   const contractWalls = contract.boundaries.files.length === 0 ? [] : [contract.boundaries.files];
   const files = walls?.files ?? { allow: contractWalls, deny: [], companions: [], unprotect: [] };
   const mayChange = (path: string) => inScope(path, { files }).ok;
@@ -82,6 +82,7 @@ export async function selectContext(needs: ContextNeeds, { git }: { git: Git }):
     ...(needs.lacking ?? []),
     ...submodules.map((path) => `Submodule ${path} is not checked out`),
     ...lfsPointers.map((path) => `Git LFS file ${path} holds only its pointer`),
+    ...layerMarks.map((path) => `${path} is not checked out: container images read its name as a deletion`),
     ...(unread === 0 ? [] : [`${unread} code files were not looked through: the repository holds too much code`]),
   ]);
 

@@ -48,3 +48,26 @@ it('work goes on from a tree whose set-up inputs a patch changed, and nothing of
     '100644 src/new.txt',
   ]);
 });
+
+it('a file whose name image layers read as a deletion hides nothing from a container', async () => {
+  await using engine = testEngine();
+  const { git, repository, base } = await fetched({
+    'a.txt': 'a\n',
+    'src/.wh.hidden.txt': '',
+    'src/hidden.txt': 'hidden\n',
+    'src/.wh..wh..opq': '',
+  });
+  const { image } = await engine.prepareOn({}, { commit: base, files: () => git.tar(repository, base) });
+  await using sandbox = await engine.openOn({}, { image });
+
+  const { stdout } = await sandbox.run({ command: 'find . -type f | sort; echo >>src/hidden.txt', timeoutMs: 20_000 });
+  const changes = await sandbox.changes({
+    maxFiles: 100,
+    maxFileBytes: 1e6,
+    maxTotalBytes: 1e6,
+    base: async () => (await git.list(repository, base)).map(({ path }) => path),
+  });
+
+  expect(stdout.text).toBe('./a.txt\n./src/hidden.txt\n');
+  expect(changes.map(({ kind, path }) => `${kind} ${path}`)).toEqual(['file src/hidden.txt']);
+});

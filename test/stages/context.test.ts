@@ -45,6 +45,14 @@ const widget = {
   'test/slug.test.ts': "import { slug } from '../src/slug.js';\n",
 };
 
+it('says which files no container can hold because of their names', async () => {
+  const briefing = await briefed({ 'src/.wh.slug.ts': 'x', 'src/slug.ts': 'y' }, contractOn({}));
+
+  expect(briefing.missing).toEqual([
+    'src/.wh.slug.ts is not checked out: container images read its name as a deletion',
+  ]);
+});
+
 describe('what the briefing holds', () => {
   it('puts the contract’s files first, then the tests that exercise them, the rules above them, docs, decisions, history and neighbours', async () => {
     const contract = contractOn({
