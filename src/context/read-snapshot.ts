@@ -17,7 +17,7 @@ const lfsFirstLine = 'version https://git-lfs.github.com/spec/v1\n';
 const lfsLimitBytes = 1024;
 const mayBeLfsPointer = ({ sizeBytes }: TreeEntry) => sizeBytes > lfsFirstLine.length && sizeBytes < lfsLimitBytes;
 
-/** As `isLayerMark` of the sandbox's door: names that image layers read as deletions. */
+/** As `isLayerMark` of git: names that image layers read as deletions. */
 const layerMark = /(?:^|\/)\.wh\./;
 
 /** A snapshot, and what of the repository it could not take in. */

@@ -1,5 +1,4 @@
 import { Buffer } from 'node:buffer';
-import { isLayerMark } from '../sandbox/sandbox.ts';
 
 export const longestPartBytes = 255;
 export const longestPathBytes = 4096;
@@ -14,6 +13,12 @@ const loneSurrogate = /\p{Cs}/u;
 const printableAscii = /^[\x20-\x7e]*$/;
 // What NTFS may call `.git`, `.gitmodules`, `.gitattributes` and `.gitignore` in its short form.
 const shortGitName = /^(?:git|gitmod|gi7eba|gitatt|gi7d29|gitign|gi250a)~\d+$/;
+
+/**
+ * Paths that no image can hold: a name that begins so is how image layers write down a deletion, and would hide its neighbour from every
+ * container of that checkout. Checkouts leave such files out, and no patch may add one.
+ */
+export const isLayerMark = (path: string): boolean => /(?:^|\/)\.wh\./.test(path);
 
 /** Why no file may be made under this path, in words to act on, or null. Judges the name alone. */
 export function nameProblem(path: string): string | null {

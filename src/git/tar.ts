@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
-import { isLayerMark } from '../sandbox/sandbox.ts';
 import { batchReader, streamBlobs } from './blobs.ts';
 import type { Mirror } from './mirror.ts';
+import { isLayerMark } from './path-names.ts';
 import { listTree, type RawEntry } from './tree.ts';
 
 const blockBytes = 512;

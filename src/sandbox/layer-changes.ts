@@ -1,12 +1,15 @@
 import type { Container } from 'dockerode';
 import { pathFacts } from './archive.ts';
 import type { LayerEntry } from './layer-reader.ts';
-import { type ChangeLimits, type ContainerChange, isLayerMark } from './sandbox.ts';
+import type { ChangeLimits, ContainerChange } from './sandbox.ts';
 import { workdir } from './shell-script.ts';
 
 /** Folders that are looked at for having been replaced; more than that, and the engine's walk is no slower. */
 const maxLooks = 200;
 const looksAtOnce = 8;
+
+/** Names that no image holds: its layers read them as deletions. */
+const layerMark = /(?:^|\/)\.wh\./;
 
 /**
  * What a container's layer means against the files that its image holds (`base`). Null where the layer alone does not decide: it holds
@@ -83,7 +86,7 @@ function sampleChildren(layer: ReadonlyMap<string, LayerEntry>, base: readonly s
   const samples = new Map<string, string>();
   for (const path of base) {
     // A name that cannot be said cannot be asked for, and one that no image holds is not there.
-    if (layer.has(path) || path.includes('\ufffd') || isLayerMark(path)) continue;
+    if (layer.has(path) || path.includes('\ufffd') || layerMark.test(path)) continue;
     let child = path;
     let folder = parentOf(path);
     while (folder !== '.' && !layer.has(folder)) {

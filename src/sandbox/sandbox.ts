@@ -121,12 +121,6 @@ export interface Overlay {
   deletes: readonly string[];
 }
 
-/**
- * Paths that no image can hold: a name that begins so is how image layers write down a deletion, and would hide its neighbour from every
- * container of that checkout. Checkouts leave such files out, and no patch may add one.
- */
-export const isLayerMark = (path: string): boolean => /(?:^|\/)\.wh\./.test(path);
-
 export const emptyOverlay: Overlay = { writes: [], links: [], deletes: [] };
 
 /** One running container with a warm shell pool. Disposing removes it, whatever state it is in. */
