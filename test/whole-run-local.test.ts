@@ -133,8 +133,8 @@ test('a run is replayed: the same verdict from the stored patch in fresh contain
     differences: [
       {
         about: expect.stringContaining('unit'),
-        stored: 'failed, head exit 0, base not run',
-        again: 'passed, head exit 0, base not run',
+        stored: 'failed, head exit 0, base exit 0',
+        again: 'passed, head exit 0, base exit 0',
       },
     ],
   });

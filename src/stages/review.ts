@@ -17,7 +17,7 @@ import type { Verdict } from '../verification/verdict.ts';
 import type { BuildResult } from './build.ts';
 import type { Briefing } from './context.ts';
 import { type PlanResult, planFacts } from './plan.ts';
-import { testPath } from './plan-objections.ts';
+import { deviationsFrom } from './plan-deviations.ts';
 
 export const checkRunName = 'millwright';
 
@@ -240,22 +240,6 @@ async function pullRequestInput(
   const { run, base, contract, revision } = attempt;
   const { built, verdict, planned } = needs;
   const diff = await git.diff(attempt.repository, base.commit, verdict.tree);
-  const planPaths = planned.plan === null ? null : new Set(planned.plan.files);
-  const unplanned =
-    planPaths === null
-      ? []
-      : diff.files
-          .filter((file) => !planPaths.has(file.path))
-          .map((file) => `${file.path} was changed though the plan did not name it`);
-  const inDiff = (path: string) => diff.files.some((file) => file.path === path || file.from === path);
-  const testless = (planned.plan?.testsFirst ?? [])
-    .flatMap((test) => testPath(test) ?? [])
-    .filter((path) => !planPaths?.has(path) && !inDiff(path))
-    .map((path) => `the test ${path} was to be written or changed first, but was not`);
-  const undone =
-    planPaths === null
-      ? []
-      : [...planPaths].filter((path) => !inDiff(path)).map((path) => `${path} was planned but not changed`);
   return {
     issue: issueOf(run),
     issueTitle: run.request.title,
@@ -273,13 +257,7 @@ async function pullRequestInput(
     },
     plan: planFacts(planned),
     missingContext: needs.briefing.missing,
-    deviations: [
-      ...unplanned,
-      ...undone,
-      ...new Set(testless),
-      // What no wait was for: it was sent back once, and stands.
-      ...planned.objections.filter(({ kind }) => kind === 'tests' || kind === 'paths').map(({ text }) => text),
-    ],
+    deviations: deviationsFrom(planned, diff.files),
     allowed: run.request.allowed,
     narrowed: [],
     blockedHosts: built.blockedHosts,
