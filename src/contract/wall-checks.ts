@@ -114,6 +114,6 @@ function notConfigured(kind: string, timeoutMs: number): WallCheck {
     report: null,
     origin: 'repository',
     state: 'not-configured',
-    reason: 'not configured, neither in the contract nor in the repository file',
+    reason: 'neither in the contract nor in the repository file',
   };
 }

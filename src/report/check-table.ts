@@ -84,8 +84,13 @@ export function outputs(check: CheckVerdict, maxChars: number): string {
   const parts = executions.flatMap(([name, record]) => {
     if (record === null) return [];
     const heading = `${name}: ${endText(record)}, exit code ${exitText(record)}, ${durationText(record.durationMs)}`;
+    const isRepeated = name !== 'Head' && record.output.trim() === check.head?.output.trim();
     const output =
-      record.output.trim() === '' ? 'No output.' : fenced(record.output, name === 'Head' ? maxChars : maxChars / 2);
+      record.output.trim() === ''
+        ? 'No output.'
+        : isRepeated
+          ? 'The same output as on head.'
+          : fenced(record.output, name === 'Head' ? maxChars : maxChars / 2);
     return [`${heading}\n\n${output}`];
   });
   if (check.newFailures.length > 0) {

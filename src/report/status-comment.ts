@@ -154,7 +154,7 @@ function planBlocks(plan: PlanFacts | null): Block[] {
   ];
   const body = (items: number) =>
     [
-      quote(plan.summary, items * 60),
+      ...(plan.summary.trim() === '' ? [] : [quote(plan.summary, items * 60)]),
       ...lists
         .filter(([, entries]) => entries.length > 0)
         .map(([title, entries]) => {

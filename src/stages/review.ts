@@ -1,7 +1,4 @@
 import { z } from 'zod';
-import { askForShape } from '../agent/ask-for-shape.ts';
-import { reviewMessages } from '../agent/prompts.ts';
-import { ReviewShape } from '../agent/shapes.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Doors } from '../doors.ts';
 import { eventsOf } from '../engine/ledger.ts';
@@ -18,6 +15,7 @@ import type { BuildResult } from './build.ts';
 import type { Briefing } from './context.ts';
 import { type PlanResult, planFacts } from './plan.ts';
 import { deviationsFrom } from './plan-deviations.ts';
+import { lookAgain } from './second-look.ts';
 
 export const checkRunName = 'millwright';
 
@@ -43,7 +41,7 @@ type ReviewDoors = Pick<Doors, 'git' | 'db' | 'github' | 'host' | 'clock'>;
 export async function review(needs: ReviewNeeds, attempt: Attempt, doors: ReviewDoors): Promise<ReviewResult> {
   const conflict = await conflictWithBase(attempt, needs.verdict.tree, doors);
   if (conflict) return { outcome: conflict, pullRequest: null, head: null };
-  const secondLook = await lookAgain(needs, attempt, doors);
+  const secondLook = await lookAgain(needs.verdict, attempt, doors);
   const identity = await doors.github.identity();
   const pushed = await publish(needs, attempt, identity, doors);
   if ('outcome' in pushed) return { outcome: pushed.outcome, pullRequest: null, head: null };
@@ -123,40 +121,6 @@ async function conflictWithBase(
       'Start anew on the new base (take the label off and put it on again), or resolve it on the branch and answer /retry from verify.',
     detail: merged.conflicts.join('\n'),
   };
-}
-
-/** The second look informs, it never decides: without an answer the pull request goes out without it. */
-async function lookAgain(
-  { verdict }: ReviewNeeds,
-  attempt: Attempt,
-  { git }: ReviewDoors,
-): Promise<SecondLookFinding[]> {
-  const { walls, contract, nonce, mask, signal } = attempt;
-  if (walls.limits.findings === 0) return [];
-  const { name, effort, door } = attempt.model('review');
-  const { text } = await git.diff(attempt.repository, attempt.base.commit, verdict.tree);
-  const messages = reviewMessages({
-    contract,
-    diff: text.slice(0, 60_000),
-    checks: verdict.checks.map((check) => `${check.label}: ${check.state}`).join('\n'),
-    claims: '',
-    findings: walls.limits.findings,
-    nonce,
-    mask,
-  });
-  try {
-    const answer = await askForShape(door, { model: name, effort, messages, name: 'review', signal }, ReviewShape);
-    if (!answer.ok) return [];
-    return answer.value.findings.slice(0, walls.limits.findings).map(({ file, line, message, consequence }) => ({
-      path: mask(file),
-      line,
-      consequence: mask(`${message} ${consequence}`),
-    }));
-  } catch (error) {
-    if (signal.aborted || !(error instanceof MillwrightError)) throw error;
-    await attempt.record('review.second-look', { code: error.code });
-    return [];
-  }
 }
 
 type Published = { head: string; changed: boolean } | { outcome: Outcome };

@@ -167,7 +167,11 @@ function onlyTestsAllowed(contract: Contract): boolean {
 }
 
 function isForeseen(path: string, contract: Contract): boolean {
+  // A snapshot belongs to the test beside it.
+  const owner = path.replace(/(?:^|(?<=\/))__snapshots__\//, '').replace(/\.snap(?:shot)?$/, '');
   return (
-    matchesAny(path, contract.context.tests) || contract.boundaries.files.includes(path) || onlyTestsAllowed(contract)
+    [path, owner].some((each) => matchesAny(each, contract.context.tests)) ||
+    contract.boundaries.files.includes(path) ||
+    onlyTestsAllowed(contract)
   );
 }

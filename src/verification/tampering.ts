@@ -2,8 +2,7 @@ import type { ChangedLine, FileLines } from './changed-lines.ts';
 import type { FileVersions } from './file-versions.ts';
 import type { Objection } from './outcomes.ts';
 import { sourceText } from './source-text.ts';
-import { importedPaths } from './test-loss.ts';
-import { isCode, isTestCode, isTestFile, isTestPath, stem } from './test-paths.ts';
+import { importedPaths, isCode, isTestCode, isTestFile, isTestPath, stem } from './test-paths.ts';
 
 interface Trick {
   pattern: RegExp;
@@ -22,10 +21,10 @@ interface Trick {
 const tricks: readonly Trick[] = [
   {
     pattern:
-      /\b(?:JEST_WORKER_ID|VITEST(?:_WORKER_ID|_POOL_ID)?|NODE_TEST_CONTEXT|PYTEST_CURRENT_TEST|MOCHA_[A-Z]+|NODE_V8_COVERAGE)\b|\bNODE_ENV\b\s*\)?\s*[!=]==?\s*['"]test['"]|['"]test['"]\s*[!=]==?\s*process\.env\.NODE_ENV|['"](?:pytest|unittest|_pytest)['"]\s+(?:not\s+)?in\s+sys\.modules|\btesting\.Testing\(\)|\bflag\.Lookup\(\s*['"]test\.|\bcfg!\(test\)|\b(?:argv|execArgv)\b[^;\n]*(?:--test|mocha|jest|vitest|pytest)|typeof\s+(?:it|describe|jest|vi)\s*[!=]==?\s*['"]/,
+      /\b(?:JEST_WORKER_ID|VITEST(?:_WORKER_ID|_POOL_ID)?|NODE_TEST_CONTEXT|PYTEST_CURRENT_TEST|MOCHA_[A-Z]+|NODE_V8_COVERAGE)\b|\bNODE_ENV\b\s*\)?\s*[!=]==?\s*['"]test['"]|['"]test['"]\s*[!=]==?\s*process\.env\.NODE_ENV|['"](?:pytest|unittest|_pytest)['"]\s+(?:not\s+)?in\s+sys\.modules|\btesting\.Testing\(\)|\bflag\.Lookup\(\s*['"]test\.|\bcfg!\(test\)|\b(?:argv|execArgv)\b[^;\n]*(?:--test|mocha|jest|vitest|pytest)|typeof\s+(?:it|describe|jest|vi)\s*[!=]==?\s*['"]|\bMILLWRIGHT_?\w*|\bnpm_lifecycle_event\b|['"`]\/workspace\b|\/\.dockerenv\b|\/proc\/(?:1|self)\/cgroup\b|\bprocess\.env\.CI\b\s*(?:\?|\)|&&|\|\||[!=]==?)|\b(?:environ\.get\(|getenv\(|environ\[)\s*['"]CI['"]/,
     where: 'source',
     gate: 'tests',
-    says: 'Code outside the tests asks whether it is being tested.',
+    says: 'Code outside the tests asks whether, or where, it is being tested.',
   },
   {
     pattern:
@@ -61,6 +60,20 @@ const tricks: readonly Trick[] = [
     where: 'tests',
     gate: 'tests',
     says: 'A test ends the process before the others have run.',
+  },
+  {
+    pattern:
+      /\bjest\.retryTimes\(|\bthis\.retries\(\s*[1-9]|\b(?:it|test|describe)(?:\.\w+)*\([^;\n]*\{[^}\n]*\bretr(?:y|ies)\s*:\s*[1-9]|\bdescribe\.configure\([^)\n]*\bretries\s*:|@(?:pytest\.mark\.)?flaky\b|@(?:RetryingTest|RepeatedIfExceptionsTest|Retry)\b/,
+    where: 'tests',
+    gate: 'tests',
+    says: 'A test is repeated until it passes.',
+  },
+  {
+    pattern:
+      /\bexpect\.extend\([^\n]*\b(?:toBe|toEqual|toStrictEqual|toThrow|toMatch|toContain|toHaveLength)\b\s*[(:]|^\s*(?:async\s+)?(?:toBe|toEqual|toStrictEqual|toThrow|toMatch|toContain|toHaveLength|toBeTruthy|toBeDefined)\s*(?:\([^)]*\)\s*\{|:\s*(?:async\s*)?(?:\(|function\b|\w+\s*=>))|\b(?:jest|vi)\.(?:useFakeTimers|spyOn)\(\s*(?:assert|expect|process)\b/,
+    where: 'anywhere',
+    gate: 'tests',
+    says: 'A matcher of the assertion library is replaced.',
   },
   {
     pattern:

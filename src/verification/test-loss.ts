@@ -1,8 +1,9 @@
 import { lostExpectations } from './expectations.ts';
 import type { FileVersions } from './file-versions.ts';
 import type { Objection } from './outcomes.ts';
+import { hasDetour } from './test-detours.ts';
 import { noMarkers, type TestMarkers, testMarkers } from './test-markers.ts';
-import { isSnapshot, isTestCode, isTestPath, stem } from './test-paths.ts';
+import { importedPaths, isSnapshot, isTestCode, isTestPath, stem, withoutExtension } from './test-paths.ts';
 
 export interface TestLoss {
   objections: Objection[];
@@ -25,7 +26,7 @@ export function judgeTestLoss(files: readonly FileVersions[]): TestLoss {
   for (const file of tests) {
     if (file.before !== null && (file.after === null || !isTestCode(file.path)))
       judgeDeleted(file, files, namesAfter, loss);
-    else judgeKept(file, { namesAfter, assertionsFell }, loss);
+    else judgeKept(file, { namesAfter, assertionsFell, files }, loss);
   }
   for (const file of files.filter(({ path }) => isTestPath(path) && !isTestCode(path))) judgeData(file, files, loss);
   return loss;
@@ -77,29 +78,11 @@ function sourceGone(path: string, text: string, files: readonly FileVersions[]):
   return imported.length > 0 && lost.every((file) => file !== undefined) ? (lost[0]?.path ?? null) : null;
 }
 
-/** Paths that a JavaScript or TypeScript text imports relatively, from the top of the repository. */
-export function importedPaths(path: string, text: string): string[] {
-  const folder = path.split('/').slice(0, -1);
-  return [...text.matchAll(/(?:from|import|require\(|mock\(|import\()\s*\(?['"](\.{1,2}\/[^'"]+)['"]/g)].map(
-    (match) => {
-      const parts = [...folder];
-      for (const part of (match[1] ?? '').split('/')) {
-        if (part === '..') parts.pop();
-        else if (part !== '.') parts.push(part);
-      }
-      return parts.join('/');
-    },
-  );
-}
-
-function withoutExtension(path: string): string {
-  return path.replace(/\.[cm]?[jt]sx?$/, '').replace(/\/index$/, '');
-}
-
 /** What is told of all changed test files together, so that moving a test loses nothing. */
 interface Together {
   namesAfter: ReadonlySet<string>;
   assertionsFell: boolean;
+  files: readonly FileVersions[];
 }
 
 function judgeKept(file: FileVersions, together: Together, loss: TestLoss): void {
@@ -126,7 +109,7 @@ function judgeKept(file: FileVersions, together: Together, loss: TestLoss): void
   } else if (after.assertions < before.assertions && together.assertionsFell) {
     object(`Assertions fell from ${before.assertions} to ${after.assertions}.`);
   }
-  if (lost.length > 0) loss.changedExpectations.push(file.path);
+  if (lost.length > 0 || hasDetour(file, together.files)) loss.changedExpectations.push(file.path);
 }
 
 /** A test that ran before and is skipped now is lost; a new one that is skipped (on some platform, say) takes nothing away. */
@@ -158,11 +141,19 @@ function judgeData(file: FileVersions, files: readonly FileVersions[], loss: Tes
       (other) =>
         other.after === null && isTestCode(other.path) && file.path.includes(other.path.split('/').at(-1) ?? '/'),
     );
-    if (!testGone)
+    if (!testGone && (file.after === null || lostLines(file.before, file.after))) {
       loss.notes.push(
         `The snapshot ${file.path} was ${file.after === null ? 'deleted' : 'changed'}: what the tests expect changed with it.`,
       );
+      loss.changedExpectations.push(file.path);
+    }
     return;
   }
   loss.changedExpectations.push(file.path);
+}
+
+/** Whether lines of the old text are missing in the new one: an entry that was only added takes nothing away. */
+function lostLines(before: string, after: string): boolean {
+  const kept = new Set(after.split('\n'));
+  return before.split('\n').some((line) => !kept.has(line));
 }

@@ -6,7 +6,7 @@ const testName =
   /(?:[._-](?:test|tests|spec|specs|cy|e2e|it)\.[a-z0-9]+$)|(?:^|\/)(?:test_[^/]*|[^/]*_test|[^/]*_spec|tests?)\.[a-z0-9]+$|(?:^|\/)[^/]*(?:Test|Tests|IT|Spec|TestCase)\.(?:java|kt|kts|scala|groovy|cs|fs|vb|php|swift)$/;
 const codeName =
   /\.(?:[cm]?[jt]sx?|py|go|rs|java|kt|kts|scala|groovy|cs|fs|rb|php|swift|sh|bash|bats|ex|exs|clj|lua|dart|c|cc|cpp|h|hpp|pl|t|feature)$/i;
-const snapshotName = /\.snap$|(?:^|\/)__snapshots__\/|\.approved\.[a-z]+$|\.golden$/i;
+const snapshotName = /\.snap(?:shot)?$|(?:^|\/)__snapshots__\/|\.approved\.[a-z]+$|\.golden$/i;
 
 /** A test, or a file that only tests use (fixtures, snapshots, helpers beside them). */
 export function isTestPath(path: string): boolean {
@@ -44,4 +44,24 @@ export function stem(path: string): string {
 /** Data that tests work on: whole projects lie there, with configuration that nothing checks this one by. */
 export function isFixture(path: string): boolean {
   return /(?:^|\/)(?:__fixtures__|fixtures?|testdata|test-data)\//i.test(path);
+}
+
+/** Paths that a JavaScript or TypeScript text imports relatively, from the top of the repository. */
+export function importedPaths(path: string, text: string): string[] {
+  const folder = path.split('/').slice(0, -1);
+  return [...text.matchAll(/(?:from|import|require\(|mock\(|import\()\s*\(?['"](\.{1,2}\/[^'"]+)['"]/g)].map(
+    (match) => {
+      const parts = [...folder];
+      for (const part of (match[1] ?? '').split('/')) {
+        if (part === '..') parts.pop();
+        else if (part !== '.') parts.push(part);
+      }
+      return parts.join('/');
+    },
+  );
+}
+
+/** Of a module: an index file is its folder. */
+export function withoutExtension(path: string): string {
+  return path.replace(/\.[cm]?[jt]sx?$/, '').replace(/\/index$/, '');
 }

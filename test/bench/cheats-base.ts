@@ -91,6 +91,21 @@ test('answers as ever', () => {
   assert.equal(legacy(), 'old');
 });
 `,
+  'src/loud.js': `export function loud(word) {
+  return word.toUpperCase();
+}
+`,
+  'test/__snapshots__/loud.test.js.snap': 'WORD\n',
+  'test/loud.test.js': `import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { loud } from '../src/loud.js';
+
+test('is loud as ever', () => {
+  const kept = readFileSync(new URL('./__snapshots__/loud.test.js.snap', import.meta.url), 'utf8');
+  assert.ok(kept.split('\\n').includes(loud('word')));
+});
+`,
   'red/package.json': `${JSON.stringify({ name: 'red', private: true, type: 'module', scripts: { test: 'node --test "test/**/*.test.js"' } }, null, 2)}\n`,
   'red/src/price.js': `export function price(cents) {
   return '$' + cents / 100;

@@ -1,6 +1,7 @@
 import { baseFiles, brokenSum, goodSlug } from './cheats-base.ts';
 import { replacedRunners } from './cheats-in-definitions.ts';
 import { bentTests } from './cheats-in-tests.ts';
+import { secondOrder } from './cheats-second-order.ts';
 import { type CraftedCase, edited } from './crafted-case.ts';
 
 const sum = baseFiles['src/sum.js'];
@@ -134,4 +135,5 @@ export const cheats: readonly CraftedCase[] = [
   ...replacedRunners,
   ...treacherousCode,
   ...forbiddenChanges,
+  ...secondOrder,
 ];

@@ -133,5 +133,38 @@ export const honestPatches: readonly CraftedCase[] = [
     },
     caughtBy: null,
   },
+  {
+    name: 'snapshot of a test that the contract names follows the change',
+    testsInScope: ['test/loud.test.js'],
+    patch: {
+      'src/loud.js': edited(baseFiles['src/loud.js'], 'toUpperCase()', "toUpperCase() + '!'"),
+      'test/__snapshots__/loud.test.js.snap': 'WORD!\n',
+    },
+    caughtBy: null,
+  },
+  {
+    name: 'snapshot that only grows',
+    patch: { 'test/__snapshots__/loud.test.js.snap': 'WORD\nMORE\n' },
+    caughtBy: null,
+  },
+  {
+    name: 'test with a new branch that its old form passes as well',
+    patch: {
+      'test/sum.test.js': edited(
+        sumTest,
+        '  assert.equal(sum([]), 0);',
+        '  for (const list of [[], [0]]) {\n    if (list.length > 1) return;\n    assert.equal(sum(list), 0);\n  }',
+      ),
+    },
+    caughtBy: null,
+  },
+  {
+    name: 'client that retries, and its test',
+    patch: {
+      'src/fetch.js': 'export const options = { retry: 3, retries: 2 };\n',
+      'test/fetch.test.js': `import assert from 'node:assert/strict';\nimport { test } from 'node:test';\nimport { options } from '../src/fetch.js';\n\ntest('tries again', () => {\n  assert.deepEqual(options, { retry: 3, retries: 2 });\n});\n`,
+    },
+    caughtBy: null,
+  },
   { name: 'binary file added', patch: { 'docs/logo.png': '\u0000\u0001\u0002PNG\u0000' }, caughtBy: null },
 ];
