@@ -12,7 +12,8 @@ import { startLabel } from './labels.ts';
 import { readLayers, wallsWithoutContract } from './policy-source.ts';
 import { reply } from './report/reply.ts';
 import { openRollback } from './rollback.ts';
-import type { AttemptStart, Run } from './run.ts';
+import type { Run } from './run.ts';
+import { usualStart } from './run-actions.ts';
 import { holds } from './stages/intake.ts';
 import { pinAgain } from './start-run.ts';
 import { showStatus } from './status.ts';
@@ -118,13 +119,8 @@ async function retry(line: CommandLine, run: Run, { source, doors, cause }: Cont
   if (run.state === 'queued' || run.state === 'running') return refuse('retry', goingOn);
   if (run.outcome?.code === 'merged')
     return refuse('retry', 'The pull request is merged: open a new issue for further work.');
-  const start = { from: from ?? defaultStage(run), reason: 'retry', by: source.author, guidance } as const;
+  const start = { from: from ?? usualStart(run), reason: 'retry', by: source.author, guidance } as const;
   return begin(run, { ...start, cause, askedAtMs: source.writtenAtMs }, {}, doors, 'retry');
-}
-
-/** Work begins again at build, unless what comes before it was not finished or not accepted yet. */
-function defaultStage({ stage }: Run): AttemptStart['from'] {
-  return stage === 'intake' || stage === 'context' || stage === 'plan' ? stage : 'build';
 }
 
 async function stop(line: CommandLine, run: Run, { source, doors }: Context): Promise<Result> {

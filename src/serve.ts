@@ -11,8 +11,10 @@ import { reconcile } from './reconcile.ts';
 import { runsWithRollback } from './rollback/verify-rollback.ts';
 import { type Settings, SettingsError } from './settings.ts';
 import { expireWaits } from './waits.ts';
+import { createDashboard, type Dashboard } from './web/dashboard.tsx';
 import { healthHandler } from './web/health.ts';
 import { metricsHandler } from './web/metrics.ts';
+import { tellLink } from './web/sign-in-routes.tsx';
 import { startWorker } from './worker.ts';
 
 export interface ServeOptions {
@@ -24,6 +26,8 @@ export interface ServeOptions {
 
 export interface Service {
   app: RunningApp | null;
+  /** Signs in whoever opens it first, at this machine; null where people sign in with GitHub, or nothing is served. */
+  link: string | null;
   /** Stops taking work, hands back leases, removes containers; resolves within seconds. */
   stop(): Promise<void>;
 }
@@ -37,7 +41,8 @@ export async function startService(settings: Settings, opened: Doors, options: S
   const { environment } = settings;
   const doors = options.runs ? opened : { ...opened, host: { ...opened.host, workerConcurrency: 0 } };
   // First what can fail for good, such as a port in use: nothing works in the background of a start that failed.
-  const app = options.web ? await startWeb(settings, doors, options) : null;
+  const dashboard = options.web ? createDashboard(doors, { secret: settings.oauth?.clientSecret }) : null;
+  const app = dashboard === null ? null : await startWeb(settings, doors, options, dashboard);
   const id = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`;
   const beat = () => heartbeatWorker(doors.db, { id, capacity: options.runs ? environment.WORKER_CONCURRENCY : 0 });
   await takeOverFromDead(doors);
@@ -51,7 +56,9 @@ export async function startService(settings: Settings, opened: Doors, options: S
   doors.log.info({ worker: id, ...options }, 'ready');
   return {
     app,
+    link: app && dashboard ? printLink(app, dashboard, doors) : null,
     async stop() {
+      dashboard?.close();
       await Promise.all([app?.stop(), worker.stop(), ...stops.map((stop) => stop())]);
       await forgetWorker(doors.db, id);
       await doors.db.close();
@@ -59,14 +66,28 @@ export async function startService(settings: Settings, opened: Doors, options: S
   };
 }
 
-async function startWeb(settings: Settings, doors: Doors, options: ServeOptions): Promise<RunningApp> {
+async function startWeb(
+  settings: Settings,
+  doors: Doors,
+  options: ServeOptions,
+  dashboard: Dashboard,
+): Promise<RunningApp> {
   const { environment, app } = settings;
   if (app === null) throw new SettingsError(['APP_ID, PRIVATE_KEY and WEBHOOK_SECRET are needed to serve.']);
   const token = environment.METRICS_TOKEN ?? null;
   const credentials = { appId: app.id, privateKey: app.privateKey, webhookSecret: app.webhookSecret };
   const address = { host: environment.HOST, port: environment.PORT };
-  const handlers = [healthHandler(doors, token, options.runs), metricsHandler(doors, token)];
+  const handlers = [healthHandler(doors, token, options.runs), metricsHandler(doors, token), dashboard.handler];
   return startApp({ ...address, ...credentials, apiUrl: settings.apiUrl, log: doors.log }, doors.db, handlers);
+}
+
+/** The one-time link, by a name that leads to this machine and nowhere else. */
+function printLink(app: RunningApp, dashboard: Dashboard, doors: Doors): string | null {
+  const path = dashboard.newLink();
+  if (path === null) return null;
+  const origin = `http://localhost:${app.port}`;
+  tellLink(doors, origin, path);
+  return `${origin}${path}`;
 }
 
 /** Workers of this machine whose process is gone left their leases behind: their runs need not wait for the leases to end. */

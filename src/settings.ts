@@ -64,6 +64,8 @@ export interface Settings {
   environment: Environment;
   /** Null where the command needs none. */
   app: { id: number; privateKey: string; webhookSecret: string } | null;
+  /** Null where people cannot sign in with GitHub. */
+  oauth: { clientId: string; clientSecret: string } | null;
   /** `https://api.github.com` or `https://HOST/api/v3`. */
   apiUrl: string;
   /** `github.com` or `GHE_HOST`. */
@@ -135,6 +137,8 @@ export function readSettings(
     : parsed.error.issues.map((issue) => problemText(String(issue.path[0]), issue.message));
   const key = readPrivateKey(filled, problems);
   if (needs.includes('app')) problems.push(...missingForApp(filled, key));
+  if (Boolean(filled.GITHUB_CLIENT_ID) !== Boolean(filled.GITHUB_CLIENT_SECRET))
+    problems.push('GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET: expected both, or neither.');
   if (needs.includes('model') && !filled.OPENAI_API_KEY && !filled.OPENAI_BASE_URL) {
     problems.push(
       'OPENAI_API_KEY is not set: expected the key of the model service (or OPENAI_BASE_URL of one that needs none).',
@@ -159,12 +163,16 @@ export function readUsableSettings(needs: readonly Needs[]): { settings: Setting
 }
 
 function settingsFrom(environment: Environment, privateKey: string | null, filled: NodeJS.ProcessEnv): Settings {
-  const { APP_ID, WEBHOOK_SECRET, GHE_HOST, GHE_PROTOCOL } = environment;
+  const { APP_ID, WEBHOOK_SECRET, GHE_HOST, GHE_PROTOCOL, GITHUB_CLIENT_ID, GITHUB_CLIENT_SECRET } = environment;
   const app = APP_ID && privateKey && WEBHOOK_SECRET ? { id: APP_ID, privateKey, webhookSecret: WEBHOOK_SECRET } : null;
   const githubUrl = GHE_HOST ? `${GHE_PROTOCOL}://${GHE_HOST}` : 'https://github.com';
   return {
     environment,
     app,
+    oauth:
+      GITHUB_CLIENT_ID && GITHUB_CLIENT_SECRET
+        ? { clientId: GITHUB_CLIENT_ID, clientSecret: GITHUB_CLIENT_SECRET }
+        : null,
     apiUrl: GHE_HOST ? `${githubUrl}/api/v3` : 'https://api.github.com',
     githubHost: GHE_HOST ?? 'github.com',
     githubUrl,

@@ -42,6 +42,7 @@ export async function openDoors(settings: Settings): Promise<Doors> {
       appId: settings.app.id,
       privateKey: settings.app.privateKey,
       apiUrl: settings.apiUrl,
+      ...(settings.oauth ? { oauth: { ...settings.oauth, githubUrl: settings.githubUrl } } : {}),
       clock: systemClock,
       log,
     }),

@@ -6,7 +6,8 @@ import { patchOf } from '../engine/patches.ts';
 import { beginAttempt, getRun, listRuns, requestCancel } from '../engine/runs.ts';
 import { unsettledOf } from '../engine/spend.ts';
 import { asMillwrightError } from '../errors.ts';
-import { type AttemptStart, liveStates, mayMove, type Run, type RunState, type StageName } from '../run.ts';
+import type { Run, RunState, StageName } from '../run.ts';
+import { otherRunLive, retryRefusal, retryStart } from '../run-actions.ts';
 import { runNumbers } from '../run-numbers.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import { showStatus } from '../status.ts';
@@ -121,28 +122,16 @@ export function stop(id: string, options: { reason: string; json?: boolean }): P
 export function retry(id: string, options: RetryOptions): Promise<number> {
   return withStore(async (db, settings) => {
     const run = await knownRun(db, id);
-    const refused = refusal(run);
-    const start: AttemptStart = {
-      // Work begins again at build, unless the contract itself was not accepted yet.
-      from: options.from ?? (run.stage === 'intake' ? 'intake' : 'build'),
-      reason: 'retry',
-      by: 'operator',
-      guidance: options.guidance ?? null,
-    };
+    const refused = retryRefusal(run);
+    const start = retryStart(run, { by: 'operator', from: options.from ?? null, guidance: options.guidance ?? null });
     const begun = refused === null ? await beginAttempt(db, id, start) : null;
     if (begun) await tellIssue(begun, settings);
-    const reason = begun ? null : (refused ?? 'Another run of its issue is going on: stop that one first.');
+    const reason = begun ? null : (refused ?? otherRunLive);
     if (options.json) terminal.out(JSON.stringify({ run: id, begun: begun !== null, attempt: begun?.attempt, reason }));
     else if (begun) terminal.out(`Attempt ${begun.attempt} is queued, from ${start.from}.`);
     else terminal.err(`Not begun. ${reason}`);
     return begun ? 0 : 1;
   });
-}
-
-function refusal(run: Run): string | null {
-  if (run.outcome?.code === 'merged') return 'Its pull request is merged: open a new issue for further work.';
-  if (mayMove(run.state, 'queued') && run.state !== 'running') return null;
-  return liveStates.includes(run.state) ? 'It is going on: stop it first (`millwright stop`).' : `It is ${run.state}.`;
 }
 
 /** The issue shows what was done here. Without the app's key, or while GitHub is away, the service shows it with its next news. */

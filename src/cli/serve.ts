@@ -1,6 +1,7 @@
 import { startService } from '../serve.ts';
 import { readSettings } from '../settings.ts';
 import { openDoors } from '../wiring.ts';
+import { processTerminal } from './terminal.ts';
 
 /** Longest that a stop may take before the process ends all the same (SPEC: 10 s). */
 const stopWithinMs = 9_000;
@@ -10,6 +11,9 @@ export async function serve(options: { web: boolean; runs: boolean }): Promise<v
   const settings = readSettings(['app', ...(options.runs ? (['model'] as const) : [])]);
   const doors = await openDoors(settings);
   const service = await startService(settings, doors, options);
+  // Whoever starts it by hand looks at a terminal; and where the log leaves such lines out, nobody would learn the link.
+  const isHidden = !doors.log.isLevelEnabled('info');
+  if (service.link !== null && (process.stdout.isTTY || isHidden)) processTerminal.out(`Dashboard: ${service.link}`);
   const signal = await new Promise<string>((resolve) => {
     process.once('SIGTERM', () => resolve('SIGTERM'));
     process.once('SIGINT', () => resolve('SIGINT'));

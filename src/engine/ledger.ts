@@ -71,6 +71,53 @@ export async function eventsOf(
   return rows.map(eventOf);
 }
 
+/** An event as lists show it. */
+export interface EventHead extends Omit<LedgerEvent, 'data'> {
+  /** Null where it is longer than was asked for; `eventById` has it. */
+  data: unknown;
+  /** Length of the data as JSON, in characters. */
+  chars: number;
+}
+
+export interface EventPage {
+  /** Kinds that begin with one of these; all when absent. */
+  prefixes?: readonly string[];
+  afterId?: number;
+  /** Only events before this one; together with `newest`. */
+  beforeId?: number;
+  /** The last `limit` events instead of the first; in order all the same. */
+  newest?: boolean;
+  limit: number;
+  /** Longest data that is read along, in characters. */
+  longestChars: number;
+}
+
+/** A part of the events of a run in order, oldest first, without reading the longest ones. */
+export async function eventPage(db: Database, runId: string, page: EventPage): Promise<EventHead[]> {
+  const values: (string | number)[] = [runId, page.longestChars];
+  const bind = (value: string | number) => `$${values.push(value)}`;
+  const conditions = ['run_id = $1'];
+  if (page.afterId !== undefined) conditions.push(`id > ${bind(page.afterId)}`);
+  if (page.beforeId !== undefined) conditions.push(`id < ${bind(page.beforeId)}`);
+  if (page.prefixes && page.prefixes.length > 0)
+    conditions.push(`(${page.prefixes.map((prefix) => `kind LIKE ${bind(`${prefix}%`)}`).join(' OR ')})`);
+  const rows = await db.all<EventRow & { chars: number; data: string | null }>(
+    `SELECT id, run_id, attempt, kind, at_ms, LENGTH(data) AS chars,
+       CASE WHEN LENGTH(data) <= $2 THEN data END AS data
+     FROM events WHERE ${conditions.join(' AND ')} ORDER BY id ${page.newest ? 'DESC' : 'ASC'} LIMIT ${bind(page.limit)}`,
+    ...values,
+  );
+  const heads = rows.map(({ data, chars, ...row }) => ({ ...eventOf({ ...row, data: data ?? 'null' }), chars }));
+  return page.newest ? heads.reverse() : heads;
+}
+
+/** One event of a run, whole; null when there is none with this id. */
+export async function eventById(db: Database, runId: string, id: number): Promise<LedgerEvent | null> {
+  const one = 'SELECT id, run_id, attempt, kind, at_ms, data FROM events WHERE run_id = $1 AND id = $2';
+  const [row] = await db.all<EventRow>(one, runId, id);
+  return row ? eventOf(row) : null;
+}
+
 interface EventRow {
   id: number;
   run_id: string;

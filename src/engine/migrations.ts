@@ -3,10 +3,10 @@ import { MillwrightError } from '../errors.ts';
 import type { Database, Sql } from './database.ts';
 import { type Migration, migrations } from './schema.ts';
 
-/** The one piece of SQL that has no common spelling: a number that grows with every row of the store. */
-const sequence = {
-  sqlite: 'INTEGER PRIMARY KEY AUTOINCREMENT',
-  postgres: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
+/** What has no common spelling: a number that grows with every row of the store, and the type of a JSON text. */
+const spellings = {
+  sqlite: { sequence: 'INTEGER PRIMARY KEY AUTOINCREMENT', json: 'TEXT' },
+  postgres: { sequence: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY', json: 'JSON' },
 } as const;
 
 /**
@@ -64,7 +64,8 @@ function refusal(reason: string): MillwrightError {
 
 function statementsOf({ sql }: Migration, dialect: Database['dialect']): string[] {
   return sql
-    .replaceAll('{SEQUENCE}', sequence[dialect])
+    .replaceAll('{SEQUENCE}', spellings[dialect].sequence)
+    .replaceAll('{JSON}', spellings[dialect].json)
     .split(/;\s*$/m)
     .map((statement) => statement.trim())
     .filter((statement) => statement !== '');

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AttemptStart, RunRequest } from '../run.ts';
 import type { Database, Sql } from './database.ts';
-import type { RunRow } from './run-rows.ts';
+import { type RunRow, titleOf } from './run-rows.ts';
 
 export interface NewRun {
   /** `host/owner/name`, in lower case. */
@@ -27,8 +27,8 @@ export async function insertRun(db: Database, sql: Sql, run: NewRun): Promise<Ru
   const [row] = await sql.all<RunRow>(
     `INSERT INTO runs (id, repository, organization, owner, name, installation_id, issue, state, stage, attempt, start,
        request, branch, priority, run_after_ms, epoch, failures, limit_repository, limit_organization, pull_request,
-       head_sha, created_at_ms, updated_at_ms)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, 1, $9, $10, $11, $12, ${db.nowMs}, 0, 0, $13, $14, $15, $16,
+       head_sha, title, created_at_ms, updated_at_ms)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, 1, $9, $10, $11, $12, ${db.nowMs}, 0, 0, $13, $14, $15, $16, $17,
        ${db.nowMs}, ${db.nowMs})
      RETURNING *`,
     newRunId(),
@@ -47,6 +47,7 @@ export async function insertRun(db: Database, sql: Sql, run: NewRun): Promise<Ru
     run.limits?.organization ?? 4,
     run.pullRequest ?? null,
     run.headSha ?? null,
+    titleOf(run.request),
   );
   return row as RunRow;
 }

@@ -17,19 +17,8 @@ export async function outputsOf<T>(
   stage: StageName,
   shape: z.ZodType<T>,
 ): Promise<SavedOutput<T>[]> {
-  const rows = await db.all<{ name: string; attempt: number; saved_at_ms: number; output: string }>(
-    `SELECT name, attempt, saved_at_ms, output FROM stages WHERE run_id = $1 AND (name = $2 OR name LIKE $3)
-     ORDER BY attempt, saved_at_ms, name`,
-    runId,
-    stage,
-    `${stage}-%`,
-  );
-  return rows.map((row) => ({
-    name: row.name,
-    attempt: row.attempt,
-    savedAtMs: row.saved_at_ms,
-    value: shape.parse(JSON.parse(row.output).value),
-  }));
+  const rows = await db.all<OutputRow>(`${someOutputs} ORDER BY attempt, saved_at_ms, name`, ...named(runId, stage));
+  return rows.map((row) => outputOf(row, shape));
 }
 
 /** The newest of them, or null. */
@@ -39,5 +28,27 @@ export async function latestOutput<T>(
   stage: StageName,
   shape: z.ZodType<T>,
 ): Promise<SavedOutput<T> | null> {
-  return (await outputsOf(db, runId, stage, shape)).at(-1) ?? null;
+  const newest = `${someOutputs} ORDER BY attempt DESC, saved_at_ms DESC, name DESC LIMIT 1`;
+  const [row] = await db.all<OutputRow>(newest, ...named(runId, stage));
+  return row ? outputOf(row, shape) : null;
+}
+
+interface OutputRow {
+  name: string;
+  attempt: number;
+  saved_at_ms: number;
+  output: string;
+}
+
+const someOutputs =
+  'SELECT name, attempt, saved_at_ms, output FROM stages WHERE run_id = $1 AND (name = $2 OR name LIKE $3)';
+const named = (runId: string, stage: StageName): [string, string, string] => [runId, stage, `${stage}-%`];
+
+function outputOf<T>(row: OutputRow, shape: z.ZodType<T>): SavedOutput<T> {
+  return {
+    name: row.name,
+    attempt: row.attempt,
+    savedAtMs: row.saved_at_ms,
+    value: shape.parse(JSON.parse(row.output).value),
+  };
 }

@@ -35,6 +35,9 @@ export interface RunRow {
   ended_at_ms: number | null;
 }
 
+/** The column beside the request, for lists and searches. PostgreSQL keeps no NUL in a text. */
+export const titleOf = (request: RunRequest): string => request.title.replaceAll('\0', '');
+
 export function runOf(row: RunRow): Run {
   return {
     id: row.id,

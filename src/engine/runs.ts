@@ -13,7 +13,7 @@ import type { Database, Sql, SqlValue } from './database.ts';
 import { appendIn } from './ledger.ts';
 import { insertRun, type NewRun } from './new-run.ts';
 import { noteEnd } from './records.ts';
-import { assignments, type RunFields, type RunRow, runOf } from './run-rows.ts';
+import { assignments, type RunFields, type RunRow, runOf, titleOf } from './run-rows.ts';
 import { carrySteps } from './steps.ts';
 
 /** Puts an issue in the queue; an issue that has a live run already gets that one back. Errors: `outside.database`. */
@@ -95,8 +95,9 @@ export async function beginAttempt(
       const [live] = await sql.all<RunRow>(liveRunSql, old.repository, old.issue);
       if (live && live.id !== runId) return null;
       if (start.cause) await rememberBegun(db, sql, runId, start.cause);
+      const request = changedRequest(old, change);
       const [row] = await sql.all<RunRow>(
-        `UPDATE runs SET state = 'queued', stage = $3, attempt = attempt + 1, start = $4, request = $5, outcome = NULL,
+        `UPDATE runs SET state = 'queued', stage = $3, attempt = attempt + 1, start = $4, request = $5, title = $6, outcome = NULL,
            failures = 0, run_after_ms = ${db.nowMs}, ended_at_ms = NULL,
            cancel_at_ms = NULL, cancel_by = NULL, cancel_reason = NULL
          WHERE id = $1 AND state = $2 RETURNING *`,
@@ -104,7 +105,8 @@ export async function beginAttempt(
         old.state,
         start.from,
         JSON.stringify(start),
-        JSON.stringify(changedRequest(old, change)),
+        JSON.stringify(request),
+        titleOf(request),
       );
       if (!row) return null;
       const before = stageNames.slice(0, stageNames.indexOf(start.from));
@@ -140,9 +142,14 @@ export async function updateRequest(db: Database, runId: string, change: Request
     async (sql) => {
       const [old] = await sql.all<RunRow>('SELECT * FROM runs WHERE id = $1', runId);
       if (!old) return null;
-      const request = JSON.stringify(changedRequest(old, change));
-      const rows = await sql.all<RunRow>('UPDATE runs SET request = $2 WHERE id = $1 RETURNING *', runId, request);
-      await appendIn(db, sql, { runId, kind: 'run.request', data: JSON.parse(request) });
+      const request = changedRequest(old, change);
+      const rows = await sql.all<RunRow>(
+        'UPDATE runs SET request = $2, title = $3 WHERE id = $1 RETURNING *',
+        runId,
+        JSON.stringify(request),
+        titleOf(request),
+      );
+      await appendIn(db, sql, { runId, kind: 'run.request', data: request });
       return firstRun(rows);
     },
     { claimLock: true },

@@ -1,7 +1,10 @@
 /** One step of the schema. Never edited once released: its text is checked against what the store has applied. */
 export interface Migration {
   id: number;
-  /** Statements, each ended by `;` at the end of a line; `{SEQUENCE}` is a growing number as primary key. */
+  /**
+   * Statements, each ended by `;` at the end of a line; `{SEQUENCE}` is a growing number as primary key, `{JSON}` the type that
+   * `->>` reads from.
+   */
   sql: string;
 }
 
@@ -227,6 +230,17 @@ CREATE TABLE record_weeks (
 CREATE INDEX record_weeks_stale ON record_weeks (week) WHERE stale > 0;
 
 INSERT INTO record_weeks (repository, week, stale, data) SELECT DISTINCT repository, week, 1, '' FROM records;
+`,
+  },
+  {
+    // What lists of runs are filtered and searched by; `title` is that of the request.
+    id: 5,
+    sql: `
+ALTER TABLE runs ADD COLUMN title TEXT;
+UPDATE runs SET title = CAST(request AS {JSON}) ->> 'title';
+CREATE INDEX runs_state ON runs (state, id);
+CREATE INDEX runs_repository_state ON runs (repository, state, id);
+CREATE INDEX runs_issue_number ON runs (issue, id);
 `,
   },
 ];

@@ -162,6 +162,19 @@ export async function spentOn(db: Database, budget: string | Pick<Budget, 'key' 
   };
 }
 
+/** The same of several budgets at once, for lists; those never used are not among them. */
+export async function spentOnIssues(
+  db: Database,
+  keys: readonly string[],
+): Promise<{ key: string; usd: number; unpricedCalls: number }[]> {
+  if (keys.length === 0) return [];
+  const rows = await db.all<LimitRow & { budget: string }>(
+    `SELECT * FROM limits WHERE budget IN (${keys.map((_, index) => `$${index + 1}`).join(', ')})`,
+    ...keys,
+  );
+  return rows.map((row) => ({ key: row.budget, usd: row.spent_micro_usd / 1e6, unpricedCalls: row.unpriced_calls }));
+}
+
 interface LimitRow {
   spent_micro_usd: number;
   spent_tokens: number;

@@ -8,6 +8,23 @@ export interface GitHub {
   redeliverFailed(sinceMs: number): Promise<number>;
   /** The app's own login, `slug[bot]`, and the address for its commits. */
   identity(): Promise<AppIdentity>;
+  /** How people prove who they are; null where the app has no OAuth client. */
+  signIn: SignIn | null;
+}
+
+/** The app's web sign-in, and GitHub as somebody who signed in sees it. */
+export interface SignIn {
+  /** Page of GitHub that asks the person; it leads back to `redirectUri` with a code. `challenge`: S256 of the verifier (PKCE). */
+  address(request: { redirectUri: string; state: string; challenge: string }): string;
+  /** The person's token for a code. Null for a code that GitHub does not take. Errors: `outside.github`, `outside.github-refused`. */
+  exchange(request: { code: string; redirectUri: string; verifier: string }): Promise<string | null>;
+  /** Whose token it is; null when it is none, or no longer. Errors: `outside.github`. */
+  loginOf(token: string): Promise<string | null>;
+  /**
+   * What the person may do in a repository, by their own account: `none` for one that they cannot see. Counts against their
+   * rate limit, not the app's. Null when the token is none any more. Errors: `outside.github`.
+   */
+  roleIn(token: string, ref: Pick<RepositoryRef, 'owner' | 'name'>): Promise<Role | null>;
 }
 
 export interface AppIdentity {

@@ -37,6 +37,7 @@ export function createLocalGitHub(options: LocalGitHubOptions): GitHub {
     repository: ({ owner, name }) => (owner === options.ref.owner && name === options.ref.name ? own : other),
     installedRepositories: async () => [options.ref],
     redeliverFailed: async () => 0,
+    signIn: null,
     identity: async () => ({
       login: 'millwright[bot]',
       name: 'millwright[bot]',

@@ -8,6 +8,8 @@ export interface GitHubConnection {
   privateKey: string;
   /** `https://api.github.com` or `https://HOST/api/v3`. */
   apiUrl: string;
+  /** For the web sign-in; absent where nobody signs in. */
+  oauth?: { clientId: string; clientSecret: string; githubUrl: string };
   clock: Clock;
   /** How long an answer is waited for, in milliseconds; 30 s when absent. */
   timeoutMs?: number;

@@ -5,6 +5,8 @@ import type { AppIdentity, GitHub, RepositoryGitHub, RepositoryRef, Role } from 
 import { bindIssues } from './issues.ts';
 import { createClient, type GitHubConnection, orNull, statusOf } from './octokit-client.ts';
 import { bindPullRequests } from './pull-requests.ts';
+import { roleFrom } from './roles.ts';
+import { createSignIn } from './sign-in.ts';
 
 /** GitHub over @octokit/rest, on github.com or on the host that the connection names; no other address is called. */
 export function createGitHub(connection: GitHubConnection): GitHub {
@@ -51,6 +53,7 @@ export function createGitHub(connection: GitHubConnection): GitHub {
     },
     redeliverFailed: (sinceMs) => redeliverFailed(app, sinceMs, askedAgain),
     identity: whoAmI,
+    signIn: connection.oauth ? createSignIn(connection.oauth, connection.apiUrl) : null,
   };
 }
 
@@ -173,23 +176,4 @@ function createRoles({ clock }: GitHubConnection, client: Octokit, at: { owner: 
     kept.set(login.toLowerCase(), { role, untilMs: clock.nowMs() + keptForMs });
     return role;
   };
-}
-
-interface PermissionAnswer {
-  permission: string;
-  user: { permissions?: { pull: boolean; triage?: boolean; push: boolean; maintain?: boolean; admin: boolean } } | null;
-}
-
-/** The old `permission` field knows no triage and no maintain: it serves only hosts that leave the flags out. */
-export function roleFrom(answer: PermissionAnswer): Role {
-  const flags = answer.user?.permissions;
-  if (flags) {
-    if (flags.admin) return 'admin';
-    if (flags.maintain) return 'maintain';
-    if (flags.push) return 'write';
-    if (flags.triage) return 'triage';
-    return flags.pull ? 'read' : 'none';
-  }
-  const plain: Record<string, Role> = { admin: 'admin', write: 'write', read: 'read' };
-  return plain[answer.permission] ?? 'none';
 }

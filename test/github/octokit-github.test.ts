@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import { MillwrightError } from '../../src/errors.ts';
 import type { GitHub, RepositoryGitHub } from '../../src/github/github.ts';
-import { createGitHub, roleFrom } from '../../src/github/octokit-github.ts';
+import { createGitHub } from '../../src/github/octokit-github.ts';
+import { roleFrom } from '../../src/github/roles.ts';
 import { labelSpecs, stateLabels } from '../../src/labels.ts';
 import { type GitHubStandIn, startGitHub } from '../support/github-stand-in.ts';
 
