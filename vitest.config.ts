@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Test files that start containers, or that race processes against deadlines. On two cores several of them at once
+ * Test files that start containers or a browser, or that race processes against deadlines. On two cores several of them at once
  * measure each other instead of the code, so they run after the others, one file at a time.
  */
 const heavy = [
@@ -10,6 +10,7 @@ const heavy = [
   'test/verification/cheats.test.ts',
   'test/verification/verify.test.ts',
   'test/rollback.test.ts',
+  'test/web/browser.test.ts',
   'test/whole-run*.test.ts',
   'test/chaos/**/*.test.ts',
 ];

@@ -143,12 +143,8 @@ export async function updateRequest(db: Database, runId: string, change: Request
       const [old] = await sql.all<RunRow>('SELECT * FROM runs WHERE id = $1', runId);
       if (!old) return null;
       const request = changedRequest(old, change);
-      const rows = await sql.all<RunRow>(
-        'UPDATE runs SET request = $2, title = $3 WHERE id = $1 RETURNING *',
-        runId,
-        JSON.stringify(request),
-        titleOf(request),
-      );
+      const update = 'UPDATE runs SET request = $2, title = $3 WHERE id = $1 RETURNING *';
+      const rows = await sql.all<RunRow>(update, runId, JSON.stringify(request), titleOf(request));
       await appendIn(db, sql, { runId, kind: 'run.request', data: request });
       return firstRun(rows);
     },

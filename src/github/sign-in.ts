@@ -57,7 +57,9 @@ export function createSignIn(
         try {
           const { data } = await as(token).repos.get({ owner, repo: name, request });
           const flags = data.permissions;
-          return flags ? roleFrom({ permission: 'none', user: { permissions: flags } }) : 'read';
+          const role = flags ? roleFrom({ permission: 'none', user: { permissions: flags } }) : 'none';
+          // It was shown: it can be read, by everybody where the flags say nothing.
+          return role === 'none' ? 'read' : role;
         } catch (error) {
           const status = statusOf(error);
           if (status === 404 || status === 403 || status === 410 || status === 451) return 'none';

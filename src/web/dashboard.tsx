@@ -13,6 +13,7 @@ import { createStreams } from './live-log.ts';
 import { answerWith } from './node-bridge.ts';
 import { addRunRoutes } from './run-routes.tsx';
 import { addSignInRoutes } from './sign-in-routes.tsx';
+import { addTrendsRoutes } from './trends-routes.tsx';
 import { forget, type WebContext, type WebEnvironment, type WebParts } from './web-context.ts';
 
 export interface Dashboard {
@@ -86,6 +87,7 @@ function routesOf(parts: WebParts): Hono<WebEnvironment> {
   });
   addSignInRoutes(app, parts);
   addListRoutes(app, parts);
+  addTrendsRoutes(app, parts);
   addRunRoutes(app, parts);
   addActionRoutes(app, parts);
   app.notFound((c) => c.html(notFound(), 404));

@@ -55,6 +55,11 @@ function FileDiff({ file, open }: { file: PatchFile; open: boolean }) {
       </summary>
       <table class="diff">
         <caption class="unseen">{`Changes of ${lineOf(file.path, 120)}`}</caption>
+        <colgroup>
+          <col class="at" />
+          <col class="at" />
+          <col />
+        </colgroup>
         <thead class="unseen">
           <tr>
             <th scope="col">Old line</th>

@@ -94,8 +94,9 @@ const stateTones: Readonly<Record<string, EventLine['tone']>> = {
 };
 
 function stateText({ state = '', by, reason, outcome }: Known): { text: string; tone: EventLine['tone'] } {
-  const parts = [state, by ? `by ${by}` : '', reason ? `(${reason})` : '', outcome ? `: ${outcome.text}` : ''];
-  return { text: parts.filter((part) => part !== '').join(' '), tone: stateTones[state] ?? 'plain' };
+  const parts = [state, by ? `by ${by}` : '', reason ? `(${reason})` : ''];
+  const head = parts.filter((part) => part !== '').join(' ');
+  return { text: outcome ? `${head}: ${outcome.text}` : head, tone: stateTones[state] ?? 'plain' };
 }
 
 function callText({ turn, model, usage, durationMs, text, toolCalls }: Known): string {

@@ -1,4 +1,5 @@
 /** @jsxImportSource hono/jsx */
+import { raw } from 'hono/html';
 import type { Child, PropsWithChildren } from 'hono/jsx';
 import type { Viewer } from './access.ts';
 import { lineOf } from './text.tsx';
@@ -15,34 +16,37 @@ export interface Frame {
 /** What every page has: skip link, landmarks, and our own two files. Nothing inline, so that the policy can forbid it. */
 export function Page({ frame, children }: PropsWithChildren<{ frame: Frame }>) {
   return (
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>{`${lineOf(frame.title, 120)} · Millwright`}</title>
-        <link rel="icon" href="/assets/mark.svg" type="image/svg+xml" />
-        <link rel="stylesheet" href="/assets/dashboard.css" />
-        <script type="module" src="/assets/dashboard.mjs"></script>
-      </head>
-      <body>
-        <a class="skip" href="#main">
-          Skip to the content
-        </a>
-        <header class="top">
-          <div class="inner">
-            <a class="brand" href="/">
-              <img src="/assets/mark.svg" alt="" width="24" height="24" />
-              Millwright
-            </a>
-            {frame.viewer ? <Navigation frame={frame} viewer={frame.viewer} /> : null}
-          </div>
-        </header>
-        <main id="main" tabindex={-1}>
-          {children}
-        </main>
-      </body>
-    </html>
+    <>
+      {raw('<!DOCTYPE html>')}
+      <html lang="en">
+        <head>
+          <meta charset="utf-8" />
+          <meta name="viewport" content="width=device-width, initial-scale=1" />
+          <meta name="color-scheme" content="light dark" />
+          <title>{`${lineOf(frame.title, 120)} · Millwright`}</title>
+          <link rel="icon" href="/assets/mark.svg" type="image/svg+xml" />
+          <link rel="stylesheet" href="/assets/dashboard.css" />
+          <script type="module" src="/assets/dashboard.mjs"></script>
+        </head>
+        <body>
+          <a class="skip" href="#main">
+            Skip to the content
+          </a>
+          <header class="top">
+            <div class="inner">
+              <a class="brand" href="/">
+                <img src="/assets/mark.svg" alt="" width="24" height="24" />
+                Millwright
+              </a>
+              {frame.viewer ? <Navigation frame={frame} viewer={frame.viewer} /> : null}
+            </div>
+          </header>
+          <main id="main" tabindex={-1}>
+            {children}
+          </main>
+        </body>
+      </html>
+    </>
   );
 }
 
@@ -53,6 +57,9 @@ function Navigation({ frame, viewer }: { frame: Frame; viewer: Viewer }) {
       <nav aria-label="Main">
         <a href="/" {...current('runs')}>
           Runs
+        </a>
+        <a href="/trends" {...current('trends')}>
+          Trends
         </a>
       </nav>
       <form class="who" method="post" action="/sign-out">

@@ -2,12 +2,13 @@
 import type { StageLine } from '../report/facts.ts';
 import { count, dollars, durationText } from '../report/phrases.ts';
 import { type Run, stageNames } from '../run.ts';
-import { ChecksPart, RoundsPart } from './checks-part.tsx';
+import { ChecksPart } from './checks-part.tsx';
 import { ContractPart, PolicyPart } from './contract-part.tsx';
 import { DiffPart } from './diff-part.tsx';
 import { type Frame, Page } from './layout.tsx';
 import { LogPart, TranscriptPart } from './log-part.tsx';
 import { BriefingPart, PlanPart } from './plan-part.tsx';
+import { RoundsPart } from './rounds-part.tsx';
 import type { RunView } from './run-view.ts';
 import { Block, Code, Line, lineOf, Moment, markOf, Prose, State, stateWord } from './text.tsx';
 

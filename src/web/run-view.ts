@@ -2,8 +2,8 @@ import type { Doors } from '../doors.ts';
 import type { Database } from '../engine/database.ts';
 import { type EventHead, eventPage } from '../engine/ledger.ts';
 import { latestOutput, outputsOf, type SavedOutput } from '../engine/outputs.ts';
-import { spentOn } from '../engine/spend.ts';
 import { patchOf } from '../engine/patches.ts';
+import { spentOn } from '../engine/spend.ts';
 import { asMillwrightError } from '../errors.ts';
 import type { RunNumbers, StatusInput } from '../report/facts.ts';
 import type { Run } from '../run.ts';
@@ -138,6 +138,10 @@ async function patchView(run: Run, built: BuildResult | null, doors: ViewDoors):
     return { files: readPatch(text, shownLines), whole: false, note: null };
   } catch (error) {
     const { code } = asMillwrightError(error);
-    return { files: [], whole: false, note: `The patch is not on this machine any more (${code}). What is known of it:` };
+    return {
+      files: [],
+      whole: false,
+      note: `The patch is not on this machine any more (${code}). What is known of it:`,
+    };
   }
 }

@@ -88,7 +88,7 @@ export function Items({
   if (values.length === 0) return <span class="none">none</span>;
   const most = 100;
   return (
-    <ul class="items">
+    <ul class={as === 'code' ? 'items codes' : 'items'}>
       {values.slice(0, most).map((value) => (
         <li>{as === 'code' ? <Code text={value} max={max} /> : <Line text={value} max={max} />}</li>
       ))}

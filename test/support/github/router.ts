@@ -142,7 +142,13 @@ function check(
       throw new ApiError(403, 'Resource not accessible by integration');
     }
   }
-  if (identity.kind === 'user' && repository && !atLeast(roleOf(state, repository, identity.login), need.user)) {
+  const isOpen = need.user === 'read' && repository?.private === false;
+  if (
+    identity.kind === 'user' &&
+    repository &&
+    !isOpen &&
+    !atLeast(roleOf(state, repository, identity.login), need.user)
+  ) {
     throw new ApiError(403, 'Must have admin rights to Repository.');
   }
 }
