@@ -77,6 +77,7 @@ it('registers the app through the page, with our manifest, on an Enterprise host
   const { code, out } = await running.ended;
 
   expect(action).toBe(`http://${env.GHE_HOST}/organizations/acme/settings/apps/new`);
+  expect(manifest.callback_urls).toEqual(['https://mill.example.org/sign-in/callback']);
   expect(manifest).toMatchObject({
     name: 'Millwright',
     url: 'https://mill.example.org',
@@ -108,6 +109,7 @@ it('registers without a public address too: the webhook is off, and gets a secre
   await fetch(`http://127.0.0.1:${port}/probot/setup?code=abc`, { redirect: 'manual' });
   const { code } = await running.ended;
 
+  expect(manifest).not.toHaveProperty('callback_urls');
   expect(manifest.hook_attributes).toMatchObject({ active: false });
   expect(code).toBe(0);
   expect(readFileSync(join(folder, '.env'), 'utf8')).toMatch(/^WEBHOOK_SECRET="[0-9a-f]{48}"$/m);

@@ -99,7 +99,12 @@ function setUpFolder(facts: {
   // GitHub wants an address even of a webhook that is off.
   const hook = { url: `${publicUrl ?? 'https://example.org'}/api/github/webhooks`, active: publicUrl !== null };
   const own = readFileSync(manifestUrl, 'utf8');
-  const addressed = publicUrl === null ? own : own.replace(/^url:.*$/m, `url: ${JSON.stringify(publicUrl)}`);
+  const addressed =
+    publicUrl === null
+      ? own.replace(/^callback_urls:\n( +- .*\n)+/m, '')
+      : own
+          .replace(/^url:.*$/m, `url: ${JSON.stringify(publicUrl)}`)
+          .replace(/^( +- )\S+\/sign-in\/callback$/m, `$1${JSON.stringify(`${publicUrl}/sign-in/callback`)}`);
   writeFileSync(join(folder, 'app.yml'), `${addressed}\nhook_attributes: ${JSON.stringify(hook)}\n`);
   writeFileSync(join(folder, 'package.json'), readFileSync(new URL('../../package.json', import.meta.url)));
   // Probot puts these into the environment of the process: no webhook proxy, and the page also where NODE_ENV is `production`.

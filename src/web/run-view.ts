@@ -103,6 +103,7 @@ const noNumbers: RunNumbers = {
   outputTokens: 0,
   costUsd: 0,
   durationMs: 0,
+  stablePrefix: null,
 };
 
 async function roundsOf(db: Database, runId: string): Promise<Round[]> {
