@@ -32,6 +32,7 @@ export async function enqueueRun(db: Database, run: NewRun): Promise<{ run: Run;
   return result;
 }
 
+const setRequestSql = 'UPDATE runs SET request = $2, title = $3 WHERE id = $1 RETURNING *';
 const liveRunSql = `SELECT * FROM runs WHERE repository = $1 AND issue = $2 AND state IN ('queued', 'running', 'waiting')`;
 
 export async function getRun(db: Database, id: string): Promise<Run | null> {
@@ -143,8 +144,7 @@ export async function updateRequest(db: Database, runId: string, change: Request
       const [old] = await sql.all<RunRow>('SELECT * FROM runs WHERE id = $1', runId);
       if (!old) return null;
       const request = changedRequest(old, change);
-      const update = 'UPDATE runs SET request = $2, title = $3 WHERE id = $1 RETURNING *';
-      const rows = await sql.all<RunRow>(update, runId, JSON.stringify(request), titleOf(request));
+      const rows = await sql.all<RunRow>(setRequestSql, runId, JSON.stringify(request), titleOf(request));
       await appendIn(db, sql, { runId, kind: 'run.request', data: request });
       return firstRun(rows);
     },
@@ -297,6 +297,4 @@ async function wakeAll(db: Database): Promise<void> {
   await Promise.all([db.wake('events'), db.wake('runs')]);
 }
 
-function firstRun(rows: RunRow[]): Run | null {
-  return rows[0] ? runOf(rows[0]) : null;
-}
+const firstRun = (rows: RunRow[]): Run | null => (rows[0] ? runOf(rows[0]) : null);
