@@ -1,6 +1,6 @@
 import type { Attempt } from './attempt.ts';
 import type { Doors } from './doors.ts';
-import { eventsOf } from './engine/ledger.ts';
+import { ageMs, eventsOf } from './engine/ledger.ts';
 import { latestOutput, outputsOf } from './engine/outputs.ts';
 import { restoreTree } from './evidence.ts';
 import type { AttemptEnd } from './run.ts';
@@ -30,7 +30,8 @@ export async function startOf(attempt: Attempt, doors: Doors): Promise<Start | A
   const [first] = (await eventsOf(doors.db, run.id, { kinds: ['stage'] })).filter(
     (event) => event.attempt === run.attempt,
   );
-  const startedAtMs = first?.atMs ?? doors.clock.nowMs();
+  // The ledger's times are the database's; the minutes are counted by this machine's clock, which may differ.
+  const startedAtMs = doors.clock.nowMs() - (first ? await ageMs(doors.db, first.atMs) : 0);
   const tip = await branchTip(attempt, doors);
 
   if (tip?.foreign) {

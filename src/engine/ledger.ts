@@ -151,3 +151,9 @@ function cut(text: string, mostChars: number): string {
   const note = `\n[… ${text.length - 2 * half} characters cut in the ledger …]\n`;
   return `${text.slice(0, half)}${note}${text.slice(-half)}`.toWellFormed();
 }
+
+/** How long ago a moment of the ledger was, by the database's clock, in milliseconds. */
+export async function ageMs(db: Database, atMs: number): Promise<number> {
+  const [row] = await db.all<{ age: number }>(`SELECT ${db.nowMs} - CAST($1 AS BIGINT) AS age`, atMs);
+  return row?.age ?? 0;
+}

@@ -130,7 +130,7 @@ export async function openSite(options: GateOptions = {}): Promise<GateSite> {
       }),
     later: () => github.advanceClock(2_000),
     async [Symbol.asyncDispose]() {
-      await factory[Symbol.asyncDispose]();
+      await site.factory[Symbol.asyncDispose]();
       await github.close();
       await model.close();
     },
