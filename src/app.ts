@@ -5,6 +5,7 @@ import { Probot, Server } from 'probot';
 import type { Database } from './engine/database.ts';
 import { receiveDelivery } from './engine/inbox.ts';
 import { asMillwrightError, MillwrightError } from './errors.ts';
+import type { Tally } from './tally.ts';
 
 /** Answers a request and returns true, or leaves it to the next handler. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
@@ -20,6 +21,7 @@ export interface AppOptions extends WebAddress {
   webhookSecret: string;
   apiUrl: string;
   log: Logger;
+  tally: Tally;
 }
 
 /**
@@ -50,11 +52,14 @@ export async function startApp(
   await server.load((probot, { addHandler }) => {
     probot.onAny(async ({ id, name, payload }) => {
       const kind = await inTime(receiveDelivery(db, { id, event: name, payload: JSON.stringify(payload) }));
+      options.tally.count('millwright_deliveries_received_total', { event: name, kind });
       options.log.info({ delivery: id, event: name, kind }, 'delivery received');
     });
     probot.onError((error) => {
       const [first] = error.errors;
-      if (first !== undefined && 'status' in first && first.status === 400)
+      const isUnsigned = first !== undefined && 'status' in first && first.status === 400;
+      options.tally.count('millwright_deliveries_refused_total', { reason: isUnsigned ? 'signature' : 'store' });
+      if (isUnsigned)
         options.log.warn({ delivery: error.event.id }, 'a delivery without a valid signature was refused');
       else {
         const { code, message } = asMillwrightError(first ?? error);

@@ -30,7 +30,10 @@ export async function applyCommands(source: CommandSource, doors: Doors): Promis
     const cause = `${source.key}:${index}`;
     await once(doors.db, commandsOf(source.ref, doors), cause, async () => {
       if (source.reactTo) await github.react(source.reactTo, 'eyes');
-      await answer(await apply(line, { source, cause, walls, github, doors }), { line, source, github });
+      const result = await apply(line, { source, cause, walls, github, doors });
+      const run = (await runOf(source, doors))?.id;
+      doors.log.info({ run, command: line.name, by: source.author, cause, result: result.kind }, 'command handled');
+      await answer(result, { line, source, github });
     });
   }
 }

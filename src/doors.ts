@@ -7,6 +7,7 @@ import type { GitHub, RepositoryRef } from './github/github.ts';
 import type { Mcp } from './mcp/mcp.ts';
 import type { Model } from './model/model.ts';
 import type { SandboxEngine } from './sandbox/sandbox.ts';
+import type { Tally } from './tally.ts';
 
 /** The doors that lead outside, and the facts of this installation. Only `wiring.ts` makes one. */
 export interface Doors {
@@ -18,6 +19,8 @@ export interface Doors {
   mcp: Mcp;
   clock: Clock;
   log: Logger;
+  /** What `/metrics` counts. */
+  tally: Tally;
   host: HostFacts;
 }
 
@@ -26,6 +29,8 @@ export interface HostFacts {
   /** `github.com` or the Enterprise host: first part of repository keys. */
   githubHost: string;
   githubUrl: string;
+  /** Folder of mirrors and, when embedded, of the store. */
+  dataDir: string;
   /** Tells this installation's containers and images from another's on the same engine. */
   instance: string;
   /** Model when no policy names one. */

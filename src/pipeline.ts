@@ -25,7 +25,8 @@ import { turn } from './turn.ts';
  */
 export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Promise<AttemptEnd> {
   const steps = createSteps(doors.db, lease);
-  const enter = entering(lease, doors, signal);
+  using stages = stageTimes(doors);
+  const enter = entering(lease, doors, signal, stages);
 
   await enter('intake');
   const remote = await remoteOf(lease.run, doors.github.repository(lease.run), doors);
@@ -82,13 +83,34 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
 const builds = ({ start }: Run) => stageNames.indexOf(start.from) <= stageNames.indexOf('build');
 
 /** Marks where the run is, for people and for a worker that takes over. */
-function entering(lease: Lease, doors: Doors, signal: AbortSignal): (stage: StageName, note?: string) => Promise<void> {
+function entering(
+  lease: Lease,
+  doors: Doors,
+  signal: AbortSignal,
+  stages: ReturnType<typeof stageTimes>,
+): (stage: StageName, note?: string) => Promise<void> {
   return async (stage, note) => {
     signal.throwIfAborted();
+    stages.enter(stage);
     await updateRun(doors.db, lease, { stage });
     await append(doors.db, { runId: lease.run.id, kind: 'stage', data: { stage, note: note ?? null } });
     doors.log.info({ stage, note }, 'stage entered');
     showStatusSoon(lease.run, doors);
+  };
+}
+
+/** Counts how long the run stays in each stage, the last one until this is disposed of. */
+function stageTimes({ tally }: Doors): Disposable & { enter(stage: StageName): void } {
+  let now: { stage: StageName; since: number } | null = null;
+  const leave = () => {
+    if (now) tally.observe('millwright_stage_seconds', { stage: now.stage }, (performance.now() - now.since) / 1000);
+  };
+  return {
+    enter(stage) {
+      leave();
+      now = { stage, since: performance.now() };
+    },
+    [Symbol.dispose]: leave,
   };
 }
 

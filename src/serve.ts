@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type RunningApp, startApp } from './app.ts';
-import { defaultRetention } from './contract/defaults.ts';
 import type { Doors } from './doors.ts';
 import { expireLeases } from './engine/claim.ts';
 import { listRuns } from './engine/runs.ts';
 import { forgetWorker, heartbeatWorker, listWorkers, reapDeadWorkers } from './engine/workers.ts';
 import { asMillwrightError } from './errors.ts';
+import { pauseOf } from './pause.ts';
 import { reconcile } from './reconcile.ts';
+import { retainMachine, retainStore } from './retention.ts';
 import { runsWithRollback } from './rollback/verify-rollback.ts';
 import { type Settings, SettingsError } from './settings.ts';
 import { expireWaits } from './waits.ts';
@@ -34,6 +35,7 @@ export interface Service {
 
 const workerBeatMs = 10_000;
 const sweepMs = 60_000;
+const machineMs = 5 * 60_000;
 const silentWorkerMs = 60_000;
 
 /** One process of the service: webhooks, deliveries, runs, and the passes that look after them. */
@@ -44,13 +46,22 @@ export async function startService(settings: Settings, opened: Doors, options: S
   const dashboard = options.web ? createDashboard(doors, { secret: settings.oauth?.clientSecret }) : null;
   const app = dashboard === null ? null : await startWeb(settings, doors, options, dashboard);
   const id = `${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`;
-  const beat = () => heartbeatWorker(doors.db, { id, capacity: options.runs ? environment.WORKER_CONCURRENCY : 0 });
+  const capacity = options.runs ? environment.WORKER_CONCURRENCY : 0;
+  const beat = async () => {
+    const paused = options.runs ? ((await pauseOf(doors))?.why ?? null) : null;
+    await heartbeatWorker(doors.db, { id, capacity, info: { paused } });
+    await doors.tally.flush(doors.db);
+  };
   await takeOverFromDead(doors);
   await beat();
   const worker = startWorker({ id, runs: options.runs }, doors);
   const stops = [
     every(workerBeatMs, 'say that this worker lives', doors, beat),
     every(sweepMs, 'sweep', doors, () => sweep(doors, options.runs)),
+    every(sweepMs, 'keep the store within retention', doors, () => retainStore(doors)),
+    ...(options.runs
+      ? [every(machineMs, 'keep this machine within retention', doors, () => retainMachine(doors))]
+      : []),
     every(environment.RECONCILE_MINUTES * 60_000, 'reconcile', doors, () => reconcile(doors)),
   ];
   doors.log.info({ worker: id, ...options }, 'ready');
@@ -60,6 +71,7 @@ export async function startService(settings: Settings, opened: Doors, options: S
     async stop() {
       dashboard?.close();
       await Promise.all([app?.stop(), worker.stop(), ...stops.map((stop) => stop())]);
+      await doors.tally.flush(doors.db).catch(() => {});
       await forgetWorker(doors.db, id);
       await doors.db.close();
     },
@@ -77,8 +89,13 @@ async function startWeb(
   const token = environment.METRICS_TOKEN ?? null;
   const credentials = { appId: app.id, privateKey: app.privateKey, webhookSecret: app.webhookSecret };
   const address = { host: environment.HOST, port: environment.PORT };
-  const handlers = [healthHandler(doors, token, options.runs), metricsHandler(doors, token), dashboard.handler];
-  return startApp({ ...address, ...credentials, apiUrl: settings.apiUrl, log: doors.log }, doors.db, handlers);
+  const pause = options.runs ? () => pauseOf(doors) : async () => null;
+  const handlers = [healthHandler(doors.db, token, pause), metricsHandler(doors, token), dashboard.handler];
+  return startApp(
+    { ...address, ...credentials, apiUrl: settings.apiUrl, log: doors.log, tally: doors.tally },
+    doors.db,
+    handlers,
+  );
 }
 
 /** The one-time link, by a name that leads to this machine and nowhere else. */
@@ -94,7 +111,8 @@ function printLink(app: RunningApp, dashboard: Dashboard, doors: Doors): string 
 async function takeOverFromDead({ db, log }: Doors): Promise<void> {
   for (const worker of await listWorkers(db)) {
     const [host, pid] = splitWorkerId(worker.id);
-    if (host !== hostname() || isAlive(pid)) continue;
+    // A container that starts again has its old name, and the same process id as before.
+    if (host !== hostname() || (pid !== process.pid && isAlive(pid))) continue;
     const runs = await expireLeases(db, worker.id);
     await forgetWorker(db, worker.id);
     log.info({ worker: worker.id, runs }, 'a worker of this machine is gone; its runs are taken over');
@@ -144,6 +162,7 @@ async function sweep(doors: Doors, runs: boolean): Promise<void> {
     exceptRuns: ['prepare', ...live.map((run) => run.id), ...(await runsWithRollback(doors))],
   });
   const expired = await doors.sandbox.reap({ expiredAtMs: doors.clock.nowMs() });
-  await doors.sandbox.evict(doors.host.operatorPolicy?.retention?.size ?? defaultRetention.bytes);
-  if (reaped + expired > 0) doors.log.info({ containers: reaped + expired }, 'left-over containers removed');
+  if (reaped + expired === 0) return;
+  doors.tally.count('millwright_containers_reaped_total', {}, reaped + expired);
+  doors.log.info({ containers: reaped + expired }, 'left-over containers removed');
 }

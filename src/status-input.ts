@@ -5,6 +5,8 @@ import type { Doors } from './doors.ts';
 import { eventsOf, type LedgerEvent } from './engine/ledger.ts';
 import { latestOutput } from './engine/outputs.ts';
 import { type QueueReason, queuePosition } from './engine/queue-position.ts';
+import { listWorkers } from './engine/workers.ts';
+import { type Pause, pauseOf } from './pause.ts';
 import type { ChangedFile, ShownState, StageLine, StatusInput } from './report/facts.ts';
 import { type Run, stageNames } from './run.ts';
 import { runNumbers } from './run-numbers.ts';
@@ -55,15 +57,29 @@ const queueReasons: Record<Exclude<QueueReason, null>, string> = {
   'no-worker': 'no worker is there',
 };
 
-async function queueOf(run: Run, { db, sandbox, host }: Doors): Promise<StatusInput['queue']> {
+const pauseReasons: Record<Pause['why'], string> = {
+  engine: 'no sandbox engine',
+  disk: 'the disk of the worker is nearly full',
+};
+
+async function queueOf(run: Run, doors: Doors): Promise<StatusInput['queue']> {
   if (run.state !== 'queued') return null;
-  const { position, reason } = await queuePosition(db, run.id);
-  // Where others carry the runs, their engines count.
-  const engine = host.workerConcurrency === 0 ? { available: true } : await sandbox.status();
+  const global = doors.host.operatorPolicy?.concurrency?.global;
+  const { position, reason } = await queuePosition(doors.db, run.id, global === undefined ? {} : { global });
+  if (position === 0) return null;
+  const paused = await whyNobodyBegins(doors);
   // What a run waits for that was put back stands in its outcome.
   const known = run.outcome === null ? reason && queueReasons[reason] : null;
-  const told = engine.available ? known : 'no sandbox engine';
-  return position === 0 ? null : { position, reason: told };
+  return { position, reason: paused === null ? known : pauseReasons[paused] };
+}
+
+/** Why every worker that lives begins no runs; null when one does, or when there is none at all. */
+async function whyNobodyBegins(doors: Doors): Promise<Pause['why'] | null> {
+  const workers = (await listWorkers(doors.db)).filter(({ capacity }) => capacity > 0);
+  // The only one, this process, knows it sooner than its heartbeat tells.
+  if (doors.host.workerConcurrency > 0 && workers.length <= 1) return (await pauseOf(doors))?.why ?? null;
+  const [first, ...others] = workers.map(({ info }) => info.paused as Pause['why'] | null);
+  return first && others.every(Boolean) ? first : null;
 }
 
 /** Everything that the status comment tells, from the store. */

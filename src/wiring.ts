@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
@@ -6,6 +6,7 @@ import { systemClock } from './clock.ts';
 import { type PolicyLayer, parsePolicyFile } from './contract/policy.ts';
 import type { Doors } from './doors.ts';
 import type { Database } from './engine/database.ts';
+import { installationName } from './engine/installation.ts';
 import { migrate } from './engine/migrations.ts';
 import { openPostgres } from './engine/postgres.ts';
 import { openSqlite } from './engine/sqlite.ts';
@@ -17,6 +18,7 @@ import type { GitHubConnection } from './github/octokit-client.ts';
 import { createGitHub } from './github/octokit-github.ts';
 import { createHttpMcp } from './mcp/http-mcp.ts';
 import type { Mcp } from './mcp/mcp.ts';
+import { countAnswers, meteredModel, meteredSandbox } from './metered-doors.ts';
 import { createOpenAiModel } from './model/openai-model.ts';
 import { connectDocker, parseDockerHost } from './sandbox/docker-client.ts';
 import { createDockerEngine } from './sandbox/docker-sandbox.ts';
@@ -24,6 +26,8 @@ import type { CanaryOutcome } from './sandbox/egress.ts';
 import { createEgressWall } from './sandbox/egress-wall.ts';
 import type { EngineStatus, SandboxEngine } from './sandbox/sandbox.ts';
 import { type Settings, SettingsError } from './settings.ts';
+import { Tally } from './tally.ts';
+import { createMask } from './verification/mask.ts';
 
 /** Policy file of the operator when `MILLWRIGHT_POLICY` names none. */
 const usualPolicyFile = 'millwright.policy.yml';
@@ -36,6 +40,10 @@ export async function openDoors(settings: Settings): Promise<Doors> {
   const db = await openStore(settings);
   if (settings.app === null)
     throw new SettingsError(['APP_ID, PRIVATE_KEY and WEBHOOK_SECRET are needed for this command.']);
+  const tally = new Tally();
+  const { name: modelName, ...openAi } = settings.model;
+  const instance =
+    environment.DATABASE_URL === undefined ? instanceIn(environment.DATA_DIR) : await installationName(db);
   return {
     db,
     github: createGitHub({
@@ -45,23 +53,21 @@ export async function openDoors(settings: Settings): Promise<Doors> {
       ...(settings.oauth ? { oauth: { ...settings.oauth, githubUrl: settings.githubUrl } } : {}),
       clock: systemClock,
       log,
+      onAnswer: countAnswers(tally),
     }),
     git: openGit(settings, log),
-    sandbox: openSandboxEngine(settings, log),
-    model: createOpenAiModel({
-      apiKey: settings.model.apiKey,
-      baseUrl: settings.model.baseUrl,
-      clock: systemClock,
-      log,
-    }),
+    sandbox: meteredSandbox(openSandboxEngine(settings, instance, log), tally),
+    model: meteredModel(createOpenAiModel({ ...openAi, clock: systemClock, log }), tally),
     mcp: openMcp(),
     clock: systemClock,
     log,
+    tally,
     host: {
+      dataDir: environment.DATA_DIR,
       githubHost: settings.githubHost,
       githubUrl: settings.githubUrl,
-      instance: instanceOf(settings),
-      modelName: settings.model.name,
+      instance,
+      modelName,
       secrets: settings.secrets,
       operatorPolicy: readOperatorPolicy(environment.MILLWRIGHT_POLICY ?? null),
       publicUrl: environment.MILLWRIGHT_URL ?? null,
@@ -93,15 +99,17 @@ export async function openLocalDoors(given: Settings, place: LocalPlace): Promis
     db: await openStore({ ...settings, environment: { ...environment, DATA_DIR: place.storeDir } }),
     github: createLocalGitHub(place.github(git)),
     git,
-    sandbox: openSandboxEngine(settings, log),
+    sandbox: openSandboxEngine(settings, instanceIn(place.root), log),
     model: createOpenAiModel({ ...model, clock: systemClock, log }),
     mcp: openMcp(),
     clock: systemClock,
     log,
+    tally: new Tally(),
     host: {
+      dataDir: place.root,
       githubHost: 'local',
       githubUrl: 'http://localhost',
-      instance: instanceOf(settings),
+      instance: instanceIn(place.root),
       modelName,
       secrets: settings.secrets,
       operatorPolicy: place.operatorPolicy,
@@ -111,19 +119,36 @@ export async function openLocalDoors(given: Settings, place: LocalPlace): Promis
   };
 }
 
-export function createLog({ environment, secrets }: Settings, destination?: DestinationStream): Logger {
-  const hidden = Object.values(secrets).filter((value) => value.length > 0);
+/** JSON lines. No value that the environment gives as a secret, nor a token of GitHub's, reaches a line, however it got there and in whichever encoding. */
+export function createLog(settings: Settings, destination?: DestinationStream): Logger {
+  const mask = createMask(ownSecrets(settings));
   const options: LoggerOptions = {
-    level: environment.LOG_LEVEL,
+    level: settings.environment.LOG_LEVEL,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: ['*.authorization', '*.headers.authorization', '*.token', '*.privateKey'],
-    hooks: {
-      // Values that a contract may name never reach a log line, however they got there.
-      streamWrite: (line) => hidden.reduce((text, value) => text.replaceAll(value, '***'), line),
-    },
+    hooks: { streamWrite: (line) => mask(line).replaceAll(tokenPattern, '[token]') },
   };
   return destination === undefined ? pino(options) : pino(options, destination);
+}
+
+/** Tokens of installations and users, and the signed requests of the app, come and go: they are known by their form. */
+const tokenPattern =
+  /\b(?:gh[opsur]_[A-Za-z0-9_]{16,}|github_pat_[A-Za-z0-9_]{16,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,})/g;
+
+/** Every secret that this process holds, by the name under which a line shows that it was there. */
+function ownSecrets({ environment, app, secrets }: Settings): Record<string, string> {
+  const password = environment.DATABASE_URL === undefined ? '' : new URL(environment.DATABASE_URL).password;
+  const held = {
+    OPENAI_API_KEY: environment.OPENAI_API_KEY,
+    WEBHOOK_SECRET: app?.webhookSecret,
+    PRIVATE_KEY: app?.privateKey,
+    GITHUB_CLIENT_SECRET: environment.GITHUB_CLIENT_SECRET,
+    METRICS_TOKEN: environment.METRICS_TOKEN,
+    DATABASE_PASSWORD: decodeURIComponent(password),
+    ...secrets,
+  };
+  return Object.fromEntries(Object.entries(held).flatMap(([name, value]) => (value ? [[name, value]] : [])));
 }
 
 function makeDataDir(path: string): void {
@@ -146,10 +171,10 @@ export async function openStore({ environment }: Settings): Promise<Database> {
   return db;
 }
 
-export function openSandboxEngine(settings: Settings, log: Logger): SandboxEngine {
+export function openSandboxEngine(settings: Settings, instance: string, log: Logger): SandboxEngine {
   const engine = createDockerEngine({
     docker: parseDockerHost(settings.environment.DOCKER_HOST),
-    instance: instanceOf(settings),
+    instance,
     clock: systemClock,
     log,
     egress: createEgressWall({ clock: systemClock, log }),
@@ -182,17 +207,16 @@ export function openMcp(): Mcp {
 /** Tries the network wall on a container of its own. Errors: those of the data folder. */
 export async function tryEgressWall(settings: Settings, log: Logger): Promise<CanaryOutcome> {
   const docker = connectDocker(parseDockerHost(settings.environment.DOCKER_HOST));
-  return await createEgressWall({ clock: systemClock, log }).canary({ docker, instance: instanceOf(settings) });
+  return await createEgressWall({ clock: systemClock, log }).canary({
+    docker,
+    instance: instanceIn(settings.environment.DATA_DIR),
+  });
 }
 
-/** Names this installation on a Docker engine that others may use: kept with the embedded store, or derived from the shared one. */
-function instanceOf({ environment }: Settings): string {
-  if (environment.DATABASE_URL !== undefined) {
-    const { host, pathname } = new URL(environment.DATABASE_URL);
-    return createHash('sha256').update(`${host}${pathname}`).digest('hex').slice(0, 8);
-  }
-  const file = join(environment.DATA_DIR, 'instance');
-  mkdirSync(environment.DATA_DIR, { recursive: true });
+/** Names the installation of an embedded store on a Docker engine that others may use. */
+export function instanceIn(dataDir: string): string {
+  const file = join(dataDir, 'instance');
+  mkdirSync(dataDir, { recursive: true });
   if (!existsSync(file)) writeFileSync(file, randomBytes(4).toString('hex'), { flag: 'wx' });
   return readFileSync(file, 'utf8').trim();
 }

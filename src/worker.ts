@@ -4,14 +4,15 @@ import type { Doors } from './doors.ts';
 import { claimRun, heartbeat, type Lease, leaseMs, releaseLease } from './engine/claim.ts';
 import { deferDelivery, failDelivery, finishDelivery, takeDelivery } from './engine/inbox.ts';
 import { append } from './engine/ledger.ts';
-import { getRun, listRuns, moveRun } from './engine/runs.ts';
+import { getRun, moveRun } from './engine/runs.ts';
 import { untilTomorrowMs } from './engine/spend.ts';
 import { asMillwrightError, MillwrightError } from './errors.ts';
 import { measureNextEnd } from './learning/measure.ts';
 import { carry } from './pipeline.ts';
 import { verifyNextRollback } from './rollback/verify-rollback.ts';
 import type { AttemptEnd, Outcome } from './run.ts';
-import { showStatus, showStatusSoon } from './status.ts';
+import { showStatus } from './status.ts';
+import { watchPause } from './watch-pause.ts';
 
 export interface WorkerOptions {
   /** Unique among all workers on the store. */
@@ -45,7 +46,7 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
   const stopping = new AbortController();
   const held = new Map<string, { controller: AbortController; done: Promise<void> }>();
   const bell = createBell(doors);
-  const engineReady = watchEngine(doors);
+  const mayBegin = watchPause(doors);
 
   // Several at once, so that a slow one of one repository holds up nobody's /stop; those of one repository keep their order.
   const deliveries = Promise.all(
@@ -57,10 +58,13 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
     ? loop(stopping.signal, bell, doors, async () => {
         const { concurrency = {} } = doors.host.operatorPolicy ?? {};
         const capacity = Math.min(doors.host.workerConcurrency, concurrency.worker ?? doors.host.workerConcurrency);
-        if (held.size >= capacity || !(await engineReady())) return false;
+        if (held.size >= capacity || !(await mayBegin())) return false;
         const global = concurrency.global === undefined ? {} : { global: concurrency.global };
+        const startedAt = performance.now();
         const lease = await claimRun(doors.db, { id: options.id, capacity }, global);
         if (!lease) return false;
+        doors.tally.observe('millwright_claim_seconds', {}, (performance.now() - startedAt) / 1000);
+        if (lease.takenOver) doors.tally.count('millwright_takeovers_total', {});
         const controller = new AbortController();
         const done = carryLease(lease, doors, controller).finally(() => {
           held.delete(lease.run.id);
@@ -130,33 +134,19 @@ async function loop(
   }
 }
 
-/** Without an engine nothing is claimed: labelled issues stay queued and say why. */
-function watchEngine(doors: Doors): () => Promise<boolean> {
-  let warned = false;
-  return async () => {
-    const { available, reason } = await doors.sandbox.status();
-    if (available === !warned) return available;
-    warned = !available;
-    if (available) doors.log.info('the sandbox engine is back');
-    else doors.log.error({ reason }, 'no sandbox engine: runs stay queued');
-    for (const run of await listRuns(doors.db, { states: ['queued'], limit: 1000 })) showStatusSoon(run, doors);
-    return available;
-  };
-}
-
 async function applyNext(owner: string, doors: Doors): Promise<boolean> {
   const delivery = await takeDelivery(doors.db, owner);
   if (!delivery) return false;
+  // Every line of what it leads to can be found by it.
+  const log = doors.log.child({ delivery: delivery.id });
   try {
-    if ((await applyDelivery(delivery, doors)) === 'again') await deferDelivery(doors.db, delivery.id, deferMs);
+    if ((await applyDelivery(delivery, { ...doors, log })) === 'again')
+      await deferDelivery(doors.db, delivery.id, deferMs);
     else await finishDelivery(doors.db, delivery.id);
   } catch (error) {
     const known = asMillwrightError(error);
     const retry = known.retry && delivery.attempts < deliveryTries;
-    doors.log.error(
-      { err: known, delivery: delivery.id, event: delivery.event, retry },
-      'a delivery could not be applied',
-    );
+    log.error({ err: known, event: delivery.event, retry }, 'a delivery could not be applied');
     await failDelivery(
       doors.db,
       delivery.id,
@@ -173,9 +163,16 @@ export function backOffMs(failures: number, atLeastMs = 0): number {
   return Math.max(atLeastMs, doubled * (0.75 + Math.random() / 2));
 }
 
+/** The delivery that began an attempt, for the log. */
+function deliveryOf(cause: string | null | undefined): { delivery?: string } {
+  const id = /^delivery:(.+)$/.exec(cause ?? '')?.[1];
+  return id === undefined ? {} : { delivery: id };
+}
+
 /** Carries one run to its end, to a wait, or back to the queue. Never rejects. */
 async function carryLease(lease: Lease, doors: Doors, controller: AbortController): Promise<void> {
-  const log = doors.log.child({ run: lease.run.id, issue: lease.run.issue, repository: lease.run.repository });
+  const { id: run, issue, repository, start } = lease.run;
+  const log = doors.log.child({ run, issue, repository, ...deliveryOf(start.cause) });
   const beating = keepLease(lease, doors, controller);
   try {
     log.info({ attempt: lease.run.attempt, epoch: lease.epoch }, 'run taken');
@@ -234,6 +231,7 @@ async function settle(lease: Lease, end: AttemptEnd, doors: Doors): Promise<void
   }
   const ended = await getRun(doors.db, lease.run.id);
   if (!ended) return;
+  doors.tally.count('millwright_attempts_total', { state: ended.state, outcome: ended.outcome?.code ?? 'none' });
   const goesOn = end.judged === undefined ? null : await goOnAmended(ended, end.judged, doors);
   await showStatus(goesOn ?? ended, doors);
 }
@@ -257,7 +255,9 @@ async function settleFailure(lease: Lease, error: MillwrightError, doors: Doors)
   });
   if (!error.counted) return await putBack(lease, error, doors);
   const failures = lease.run.failures + 1;
-  if (error.retry && failures < attemptFailures) {
+  const again = error.retry && failures < attemptFailures;
+  doors.tally.count('millwright_run_errors_total', { code: error.code, retried: again ? 'yes' : 'no' });
+  if (again) {
     await releaseLease(doors.db, lease, { runAfterMs: backOffMs(failures, error.retryAfterMs), countFailure: true });
     const queued = await getRun(doors.db, lease.run.id);
     if (queued) await showStatus(queued, doors);

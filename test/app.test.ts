@@ -8,6 +8,7 @@ import { type RunningApp, startApp } from '../src/app.ts';
 import type { Database } from '../src/engine/database.ts';
 import { migrate } from '../src/engine/migrations.ts';
 import { openSqlite } from '../src/engine/sqlite.ts';
+import { Tally } from '../src/tally.ts';
 import { type GitHubStandIn, startGitHub } from './support/github-stand-in.ts';
 
 const secret = 'the secret of this test';
@@ -43,6 +44,7 @@ async function start(store: Database = db, level = 'info'): Promise<void> {
       webhookSecret: secret,
       apiUrl: github.apiUrl,
       log,
+      tally: new Tally(),
     },
     store,
     [],

@@ -6,8 +6,9 @@ import { parse } from 'yaml';
 import { parsePolicyFile } from '../src/contract/policy.ts';
 import { handledEvents } from '../src/deliveries.ts';
 import { errorTable } from '../src/errors.ts';
+import { metricTable } from '../src/metric-table.ts';
 import { environmentShape } from '../src/settings.ts';
-import { configurationDoc, errorFamilies, errorsDoc, toolsDoc } from './support/generated-docs.ts';
+import { configurationDoc, errorFamilies, errorsDoc, metricsDoc, toolsDoc } from './support/generated-docs.ts';
 
 const papers = ['README.md', 'AGENTS.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...globSync('docs/*.md')];
 const read = (file: string) => readFileSync(file, 'utf8');
@@ -32,6 +33,7 @@ describe('a generated page is what the code says', () => {
     ['docs/configuration.md', configurationDoc],
     ['docs/errors.md', errorsDoc],
     ['docs/tools.md', toolsDoc],
+    ['docs/metrics.md', metricsDoc],
   ])('%s', (file, generate) => {
     if (process.env.UPDATE_DOCS === '1') writeFileSync(file, generate());
 
@@ -42,6 +44,24 @@ describe('a generated page is what the code says', () => {
     const unknown = Object.keys(errorTable).filter((code) => !errorFamilies.includes(code.split('.')[0] ?? ''));
 
     expect(unknown).toEqual([]);
+  });
+});
+
+describe('the alert rules', () => {
+  it('ask only for metrics and labels that there are', () => {
+    const rules = read('docker/alerts.yml');
+    const metrics = metricTable as Record<string, { labels: readonly string[] }>;
+    const base = (name: string) => name.replace(/_(?:bucket|sum|count)$/, '');
+
+    const named = [...rules.matchAll(/\b(millwright_\w+)(?:\{([^}]*)\})?/g)];
+
+    expect(named.length).toBeGreaterThan(5);
+    for (const [, name = '', selector = ''] of named) {
+      const labels = metrics[name]?.labels ?? metrics[base(name)]?.labels;
+      expect(labels, name).toBeDefined();
+      for (const [, label] of selector.matchAll(/(\w+)[=!]~?"/g)) expect(labels).toContain(label);
+    }
+    expect(parse(rules)).toMatchObject({ groups: [{ name: 'millwright' }] });
   });
 });
 
@@ -117,6 +137,8 @@ const exampleScripts = ['lint', 'format:check', 'migrate:check', 'build', 'types
 const otherVariables = [
   'UPDATE_DOCS',
   'DOCKER_GID',
+  'POSTGRES_IMAGE',
+  'POSTGRES_PASSWORD',
   'STAGING_TOKEN',
   'HTTP_PROXY',
   'HTTPS_PROXY',

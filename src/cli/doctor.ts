@@ -4,6 +4,7 @@ import { examinationCode, examine, type Finding, type Parts } from '../doctor.ts
 import { readUsableSettings, type Settings } from '../settings.ts';
 import {
   createLog,
+  instanceIn,
   openGitHub,
   openMcp,
   openSandboxEngine,
@@ -25,7 +26,10 @@ export async function doctor(json: boolean): Promise<number> {
   const parts: Parts = {
     nodeVersion: process.version,
     store: openStore,
-    engine: (settings) => openSandboxEngine(apart(settings), log),
+    engine: (settings) => {
+      const own = apart(settings);
+      return openSandboxEngine(own, instanceIn(own.environment.DATA_DIR), log);
+    },
     tryEgress: (settings) => tryEgressWall(apart(settings), log),
     github: openGitHub,
     operatorPolicy: readOperatorPolicy,

@@ -12,7 +12,7 @@ import type { Run } from '../run.ts';
 import type { Settings } from '../settings.ts';
 import { type Said, transcriptOf } from '../transcript.ts';
 import type { Verdict } from '../verification/verdict.ts';
-import { createLog, openGit, openGitHub, openSandboxEngine } from '../wiring.ts';
+import { createLog, instanceIn, openGit, openGitHub, openSandboxEngine } from '../wiring.ts';
 import { localKind } from './run-local.ts';
 import { knownRun, withStore } from './runs.ts';
 import { CallError, line, shown, table, processTerminal as terminal } from './terminal.ts';
@@ -51,7 +51,8 @@ async function reach(
   const log = createLog({ ...settings, environment: { ...settings.environment, LOG_LEVEL: 'fatal' } });
   const git = openGit(settings, log);
   const remote = await remoteFor(run, found.asked.base, { repo, db, git, settings });
-  const sandbox = openSandboxEngine(apart(settings), log);
+  const own = apart(settings);
+  const sandbox = openSandboxEngine(own, instanceIn(own.environment.DATA_DIR), log);
   const { available, reason } = await sandbox.status();
   if (!available) throw new MillwrightError('outside.no-engine', { message: `No sandbox engine: ${reason}.` });
   const stopping = new AbortController();

@@ -88,4 +88,4 @@ export const defaultRoles: Walls['roles'] = {
   bots: [],
 };
 
-export const defaultRetention: Walls['retention'] = { days: 90, bytes: 20 * 1024 ** 3 };
+export const defaultRetention = { days: 90, bytes: 20 * 1024 ** 3, freeBytes: 2 * 1024 ** 3 };

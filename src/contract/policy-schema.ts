@@ -245,10 +245,19 @@ const keys = {
   learn: known(oneOf(['propose', 'off']), 'Whether repeated failures become proposals. `off` wins.', 'propose'),
   retention: known(
     z.strictObject({
-      days: known(positive, 'Operator only. Days that ended runs are kept.', 90),
-      size: known(size, 'Operator only. Disk that they may fill.', '20g'),
+      days: known(
+        positive,
+        'Operator only. Days that ended runs, and mirrors and images that nobody uses, are kept.',
+        90,
+      ),
+      size: known(
+        size,
+        'Operator only. Disk that the store, the mirrors and the images of a machine may each fill.',
+        '20g',
+      ),
+      free: known(size, 'Operator only. A worker with less free disk than this begins no run.', '2g'),
     }),
-    'How long ended runs are kept.',
+    'How long and how much is kept.',
   ),
 };
 

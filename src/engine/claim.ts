@@ -15,6 +15,8 @@ export interface Lease {
   /** Id of the worker. */
   owner: string;
   epoch: number;
+  /** Whether another worker lost it. */
+  takenOver: boolean;
 }
 
 export interface ClaimOptions {
@@ -103,7 +105,7 @@ async function take(
     kind: 'run.state',
     data: { state: 'running', worker: owner, epoch: row.epoch, takenOver: failures > 0 },
   });
-  return { run: runOf(row), owner, epoch: row.epoch };
+  return { run: runOf(row), owner, epoch: row.epoch, takenOver: failures > 0 };
 }
 
 /**

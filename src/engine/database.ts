@@ -12,6 +12,12 @@ export interface Database extends Sql {
   wake(channel: WakeChannel): Promise<void>;
   /** Calls the listener after each wake-up; returns how to stop. */
   onWake(channel: WakeChannel, listener: () => void): () => void;
+  /** Bytes that the store takes on its disk. */
+  sizeBytes(): Promise<number>;
+  /** Bytes of that which rows take, as far as the engine can tell: deleting rows makes it smaller at once. May read every row. */
+  liveBytes(): Promise<number>;
+  /** Gives the room of deleted rows back to the disk, a little at a time, where the server does not see to it by itself. */
+  returnSpace(): Promise<void>;
   close(): Promise<void>;
 }
 

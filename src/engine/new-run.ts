@@ -13,13 +13,22 @@ export interface NewRun {
   request: RunRequest;
   start: AttemptStart;
   branch: string;
-  /** Higher goes first; default 0. */
+  /** Higher goes first; default: as its start is (`priorityOf`). */
   priority?: number;
   /** Most runs at once of the repository and of its organisation; default 1 and 4 (SPEC §4). */
   limits?: { repository: number; organization: number };
   /** An open pull request of an earlier run of the issue, which this one goes on with. */
   pullRequest?: number | null;
   headSha?: string | null;
+}
+
+/**
+ * Within an organisation, work that a person is waiting for goes before what waits for nobody: first what somebody asked
+ * for again or answered, then what other people's checks sent back, then new labels.
+ */
+export function priorityOf({ reason }: Pick<AttemptStart, 'reason'>): number {
+  if (reason === 'label') return 0;
+  return reason === 'ci' || reason === 'restart' ? 1 : 2;
 }
 
 /** A queued run that may be claimed at once. The caller has seen that the issue has no live one. */
@@ -42,7 +51,7 @@ export async function insertRun(db: Database, sql: Sql, run: NewRun): Promise<Ru
     JSON.stringify(run.start),
     JSON.stringify(run.request),
     run.branch,
-    run.priority ?? 0,
+    run.priority ?? priorityOf(run.start),
     run.limits?.repository ?? 1,
     run.limits?.organization ?? 4,
     run.pullRequest ?? null,

@@ -31,7 +31,7 @@ export async function queuePosition(
        CASE WHEN (SELECT COUNT(*) FROM runs o WHERE o.state = 'running' AND o.organization = r.organization)
          >= r.limit_organization THEN 1 ELSE 0 END AS organization_full,
        (SELECT COUNT(*) FROM runs o WHERE o.state = 'running') AS running,
-       (SELECT COUNT(*) FROM workers w WHERE w.seen_at_ms > ${db.nowMs} - ${aliveMs}) AS workers
+       (SELECT COUNT(*) FROM workers w WHERE w.capacity > 0 AND w.seen_at_ms > ${db.nowMs} - ${aliveMs}) AS workers
      FROM runs r WHERE r.id = $1 AND r.state = 'queued'`,
     runId,
   );

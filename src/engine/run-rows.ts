@@ -16,6 +16,8 @@ export interface RunRow {
   start: string;
   request: string;
   outcome: string | null;
+  /** Of `outcome`, for what counts and selects runs. */
+  outcome_code: string | null;
   branch: string;
   pull_request: number | null;
   head_sha: string | null;
@@ -81,6 +83,7 @@ export interface RunFields {
 export function assignments(fields: RunFields, first: number): { sets: string[]; values: SqlValue[] } {
   const columns: [string, SqlValue | undefined][] = [
     ['outcome', fields.outcome === undefined ? undefined : fields.outcome && JSON.stringify(fields.outcome)],
+    ['outcome_code', fields.outcome === undefined ? undefined : (fields.outcome?.code ?? null)],
     ['stage', fields.stage],
     ['pull_request', fields.pullRequest],
     ['head_sha', fields.headSha],

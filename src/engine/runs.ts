@@ -11,7 +11,7 @@ import {
 import { holdLease, type Lease } from './claim.ts';
 import type { Database, Sql, SqlValue } from './database.ts';
 import { appendIn } from './ledger.ts';
-import { insertRun, type NewRun } from './new-run.ts';
+import { insertRun, type NewRun, priorityOf } from './new-run.ts';
 import { noteEnd } from './records.ts';
 import { assignments, type RunFields, type RunRow, runOf, titleOf } from './run-rows.ts';
 import { carrySteps } from './steps.ts';
@@ -99,6 +99,7 @@ export async function beginAttempt(
       const request = changedRequest(old, change);
       const [row] = await sql.all<RunRow>(
         `UPDATE runs SET state = 'queued', stage = $3, attempt = attempt + 1, start = $4, request = $5, title = $6, outcome = NULL,
+           outcome_code = NULL, priority = $7,
            failures = 0, run_after_ms = ${db.nowMs}, ended_at_ms = NULL,
            cancel_at_ms = NULL, cancel_by = NULL, cancel_reason = NULL
          WHERE id = $1 AND state = $2 RETURNING *`,
@@ -108,6 +109,7 @@ export async function beginAttempt(
         JSON.stringify(start),
         JSON.stringify(request),
         titleOf(request),
+        priorityOf(start),
       );
       if (!row) return null;
       const before = stageNames.slice(0, stageNames.indexOf(start.from));
@@ -230,11 +232,12 @@ async function endIn(
   data: object,
 ): Promise<boolean> {
   const changed = await sql.run(
-    `UPDATE runs SET state = $2, outcome = $3, ended_at_ms = ${endedAt(db, state)}
+    `UPDATE runs SET state = $2, outcome = $3, outcome_code = $4, ended_at_ms = ${endedAt(db, state)}
      WHERE id = $1 AND state IN (${from.map((old) => `'${old}'`).join(', ')})`,
     runId,
     state,
     JSON.stringify(outcome),
+    outcome.code,
   );
   if (changed > 0) {
     await appendState(db, sql, runId, { state, outcome, ...data });

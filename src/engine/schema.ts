@@ -243,4 +243,27 @@ CREATE INDEX runs_repository_state ON runs (repository, state, id);
 CREATE INDEX runs_issue_number ON runs (issue, id);
 `,
   },
+  {
+    id: 6,
+    sql: `
+ALTER TABLE runs ADD COLUMN outcome_code TEXT;
+UPDATE runs SET outcome_code = CAST(outcome AS {JSON}) ->> 'code' WHERE outcome IS NOT NULL;
+CREATE INDEX runs_outcome ON runs (outcome_code) WHERE ended_at_ms IS NOT NULL;
+CREATE INDEX runs_ended ON runs (ended_at_ms) WHERE ended_at_ms IS NOT NULL;
+CREATE INDEX deliveries_finished ON deliveries (finished_at_ms) WHERE finished_at_ms IS NOT NULL;
+CREATE INDEX reservations_made ON reservations (made_at_ms);
+CREATE INDEX effects_made ON effects (made_at_ms);
+
+CREATE TABLE counters (
+  id TEXT PRIMARY KEY,
+  value DOUBLE PRECISION NOT NULL,
+  updated_at_ms BIGINT NOT NULL
+);
+
+CREATE TABLE installation (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL
+);
+`,
+  },
 ];

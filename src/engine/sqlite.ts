@@ -13,6 +13,9 @@ const otherProcessPollMs = 200;
 const busyMs = { most: 10_000, pause: 5 };
 /** While opening there is nothing else to do: SQLite may wait by itself, the thread standing still. */
 const openTimeoutMs = 5_000;
+/** Pages given back to the disk by one statement, about 5 ms of work; and how many free ones are kept for what comes next. */
+const pagesAtOnce = 500;
+const pagesKept = 500;
 /** Prepared statements kept; the texts of the engine are few, lists build some of their own. */
 const maxStatements = 200;
 
@@ -82,6 +85,32 @@ class SqliteDatabase implements Database {
     return this.listeners.add(channel, listener);
   }
 
+  async sizeBytes(): Promise<number> {
+    return (await this.pragma('page_count')) * (await this.pragma('page_size'));
+  }
+
+  async liveBytes(): Promise<number> {
+    const pages = (await this.pragma('page_count')) - (await this.pragma('freelist_count'));
+    return pages * (await this.pragma('page_size'));
+  }
+
+  async returnSpace(): Promise<void> {
+    let free = await this.pragma('freelist_count');
+    while (free > pagesKept) {
+      await this.enqueue(() => unlessBusy(() => this.connection.exec(`PRAGMA incremental_vacuum(${pagesAtOnce})`)));
+      const left = await this.pragma('freelist_count');
+      // A store that was made without it, and could not be made over yet.
+      if (left >= free) return;
+      free = left;
+    }
+    // The file shrinks only as its log is written back.
+    await this.enqueue(() => this.connection.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
+  }
+
+  private pragma(name: 'page_count' | 'page_size' | 'freelist_count'): Promise<number> {
+    return this.enqueue(() => unlessBusy(() => Number(this.connection.prepare(`PRAGMA ${name}`).get()?.[name])));
+  }
+
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
@@ -147,12 +176,27 @@ class SqliteDatabase implements Database {
 function openConnection(dataDir: string): DatabaseSync {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const connection = new DatabaseSync(join(dataDir, 'millwright.db'), { timeout: openTimeoutMs });
+  makeShrinkable(connection);
   connection.exec('PRAGMA journal_mode = WAL');
   // FULL: a transaction that was acknowledged survives a power cut.
   connection.exec('PRAGMA synchronous = FULL');
   connection.exec('PRAGMA journal_size_limit = 67108864');
   connection.exec('PRAGMA busy_timeout = 0');
   return connection;
+}
+
+/** So that the room of deleted rows can be given back. A store that was made otherwise is written anew, once. */
+function makeShrinkable(connection: DatabaseSync): void {
+  const incremental = 2;
+  if (connection.prepare('PRAGMA auto_vacuum').get()?.auto_vacuum === incremental) return;
+  connection.exec('PRAGMA auto_vacuum = INCREMENTAL');
+  if (Number(connection.prepare('PRAGMA page_count').get()?.page_count) === 0) return;
+  try {
+    connection.exec('VACUUM');
+  } catch (error) {
+    // In use by another process, read-only, or no room for a copy: the next start tries again.
+    if (primaryCode(error) === null) throw error;
+  }
 }
 
 /** Lets the process go on while another one writes; SQLite's own waiting would stop every run's heartbeat. */

@@ -8,6 +8,7 @@ import { ignoredPaths } from './ignored-paths.ts';
 import { logOf } from './log.ts';
 import { type Mirror, openMirror } from './mirror.ts';
 import { fetchIntoMirror, type GitLog } from './mirror-fetch.ts';
+import { pruneMirrors } from './mirror-prune.ts';
 import { writePatch } from './patch.ts';
 import { applyPatch, patchText } from './patch-text.ts';
 import { commitTree, headOnRemote, mergeBase, mergeTrees, pushCommit } from './publish.ts';
@@ -74,5 +75,6 @@ export function createGit(options: GitOptions): Git {
     mergeTrees: (repository, base, ours, theirs) => mergeTrees(at(repository), base, ours, theirs),
     push: (remote, commit, branch, expected, signal) =>
       pushCommit({ mirror: at(remote.repository), command, remote, commit, branch, expected, ...limited(signal) }),
+    prune: (bounds) => pruneMirrors(mirrorsDir, bounds),
   };
 }

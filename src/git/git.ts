@@ -60,6 +60,18 @@ export interface Git {
     repository: string,
     range: { from?: string; to: string; limit: number; paths?: readonly string[] },
   ): Promise<LogEntry[]>;
+  /**
+   * Removes the mirrors that nothing was fetched into for `unusedForMs`, then the longest unused until the rest takes at most
+   * `maxBytes`; those of repositories in `keep`, and any used in the last hour, stay. Returns how many went.
+   */
+  prune(bounds: PruneBounds): Promise<number>;
+}
+
+export interface PruneBounds {
+  maxBytes: number;
+  unusedForMs: number;
+  /** Keys of repositories. */
+  keep: ReadonlySet<string>;
 }
 
 export interface Remote {

@@ -4,6 +4,7 @@ import type { Remote } from './git.ts';
 import type { GitCommand, GitResult } from './git-command.ts';
 import { isSuspect, looksDamaged, type Mirror } from './mirror.ts';
 import { withMirrorLock } from './mirror-lock.ts';
+import { noteUse } from './mirror-prune.ts';
 import { ensureMirror, remakeMirror, removeStaleLocks, tidyMirror } from './mirror-repair.ts';
 import { branchRef, isSha } from './remote-address.ts';
 import { callRemote, localPrograms, remoteFailure } from './remote-call.ts';
@@ -36,6 +37,7 @@ export async function fetchIntoMirror(call: {
   signal?: AbortSignal;
 }): Promise<string> {
   const { mirror, command, log, signal } = call;
+  await noteUse(mirror.gitDir);
   const kept = isSha(call.want) ? await keptCommit(mirror, call.want) : undefined;
   if (kept) return kept;
 

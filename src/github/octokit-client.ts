@@ -14,6 +14,17 @@ export interface GitHubConnection {
   /** How long an answer is waited for, in milliseconds; 30 s when absent. */
   timeoutMs?: number;
   log: { warn(facts: object, message: string): void };
+  /** Hears of every answer, and of every call that got none. */
+  onAnswer?: (answer: GitHubAnswer) => void;
+}
+
+export interface GitHubAnswer {
+  /** HTTP status; null when no answer came. */
+  status: number | null;
+  /** Id of the installation that called, or `app`. */
+  installation: string;
+  /** What the answer said of the calls left; null when it said nothing. */
+  rate: { resource: string; remaining: number; limit: number } | null;
 }
 
 const mostTries = 4;
@@ -50,17 +61,22 @@ const mayRepeat = ({ method, url }: { method: string; url: string }) =>
 function addRetryPolicy(octokit: Octokit, connection: GitHubConnection, installationId: number | null): void {
   const { clock, log, timeoutMs } = connection;
   const quiet = quietOf(connection, installationId);
+  const heard = (status: number | null, headers: AnswerHeaders) =>
+    connection.onAnswer?.({ status, installation: `${installationId ?? 'app'}`, rate: rateOf(headers) });
   octokit.hook.wrap('request', async (request, options) => {
     let renewed = false;
     for (let tries = 1; ; tries++) {
       await waitForQuiet(quiet, clock, options.url);
       try {
-        return await request({
+        const answer = await request({
           ...options,
           request: { ...options.request, signal: AbortSignal.timeout(timeoutMs ?? usualTimeoutMs) },
         });
+        heard(answer.status, answer.headers as AnswerHeaders);
+        return answer;
       } catch (error) {
         const failure = readFailure(error, clock);
+        heard(failure.status, headersOf(error));
         if (failure.status === 401 && installationId !== null && !renewed && !options.url.startsWith('/app')) {
           renewed = true;
           await octokit.auth({ type: 'installation', refresh: true });
@@ -122,7 +138,7 @@ interface Failure {
 
 function readFailure(error: unknown, clock: Clock): Failure {
   const status = statusOf(error);
-  const headers = (error as { response?: { headers?: Record<string, string | undefined> } }).response?.headers ?? {};
+  const headers = headersOf(error);
   const limited =
     status === 429 ||
     (status === 403 &&
@@ -135,12 +151,25 @@ function readFailure(error: unknown, clock: Clock): Failure {
   };
 }
 
+type AnswerHeaders = Readonly<Record<string, string | undefined>>;
+
+function headersOf(error: unknown): AnswerHeaders {
+  return (error as { response?: { headers?: AnswerHeaders } }).response?.headers ?? {};
+}
+
+function rateOf(headers: AnswerHeaders): GitHubAnswer['rate'] {
+  const remaining = Number.parseInt(headers['x-ratelimit-remaining'] ?? '', 10);
+  const limit = Number.parseInt(headers['x-ratelimit-limit'] ?? '', 10);
+  if (Number.isNaN(remaining) || Number.isNaN(limit)) return null;
+  return { resource: headers['x-ratelimit-resource'] ?? 'core', remaining, limit };
+}
+
 function isSecondaryLimit(error: unknown): boolean {
   return error instanceof Error && /secondary rate limit|abuse detection/i.test(error.message);
 }
 
 /** GitHub asks to wait at least a minute after a secondary limit without further word (its REST best practices). */
-function retryAfterMs(headers: Record<string, string | undefined>, clock: Clock): number {
+function retryAfterMs(headers: AnswerHeaders, clock: Clock): number {
   const after = Number(headers['retry-after']);
   if (headers['retry-after'] !== undefined && Number.isFinite(after)) return after * 1000;
   const reset = Number(headers['x-ratelimit-reset']);

@@ -30,15 +30,7 @@ export interface DockerEngineOptions {
   pullTimeoutMs?: number;
 }
 
-/** The real sandbox engine, with the care of its image cache. */
-export interface DockerSandboxEngine extends SandboxEngine {
-  /** Removes the longest unused checkout and set-up images until the rest takes at most `maxBytes`; returns how many. */
-  evict(maxBytes: number): Promise<number>;
-  /** Removes the images of set-ups that were made for this run alone; returns how many. */
-  releaseImages(run: string): Promise<number>;
-}
-
-export function createDockerEngine(options: DockerEngineOptions): DockerSandboxEngine {
+export function createDockerEngine(options: DockerEngineOptions): SandboxEngine {
   const docker = connectDocker(options.docker ?? {});
   const { instance, clock, log, egress } = options;
   const oomEvents = new OomEvents(docker, instance, log);
@@ -49,11 +41,11 @@ export function createDockerEngine(options: DockerEngineOptions): DockerSandboxE
   const cache = new ImageCache(parts);
   const checkouts = new CheckoutImages(parts, cache);
   return {
-    status: () => engineStatus(docker),
+    status: () => engineStatus(docker, options.docker?.host === undefined),
     prepare: (request) => checkouts.prepare(request),
     open: (request) => openSandbox(parts, request),
     reap: (filter) => reapContainers(docker, instance, filter),
-    evict: (maxBytes) => cache.evict(maxBytes),
+    evict: (maxBytes, age) => cache.evict(maxBytes, age),
     releaseImages: (run) => cache.release(run),
   };
 }

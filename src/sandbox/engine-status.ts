@@ -11,10 +11,11 @@ interface EngineInfo {
   PidsLimit: boolean;
   CpuCfsQuota: boolean;
   SecurityOptions: string[] | null;
+  DockerRootDir?: string;
 }
 
-/** Whether an engine answers and has every limit that the walls are made of. Never rejects. */
-export async function engineStatus(docker: Docker): Promise<EngineStatus> {
+/** Whether an engine answers and has every limit that the walls are made of; `local`: it runs on this machine. Never rejects. */
+export async function engineStatus(docker: Docker, local: boolean): Promise<EngineStatus> {
   const [answer] = await Promise.allSettled([
     engineCall('ask the engine', docker.info() as Promise<EngineInfo>, answerMs),
   ]);
@@ -27,6 +28,7 @@ export async function engineStatus(docker: Docker): Promise<EngineStatus> {
     [!info.CpuCfsQuota, 'CPU limits'],
     [!(info.SecurityOptions ?? []).some((option) => option.includes('seccomp')), 'seccomp'],
   ].flatMap(([lacking, what]) => (lacking ? [String(what)] : []));
-  if (lacks.length === 0) return { available: true, version: info.ServerVersion };
+  const place = local && info.DockerRootDir ? { dataRoot: info.DockerRootDir } : {};
+  if (lacks.length === 0) return { available: true, version: info.ServerVersion, ...place };
   return { available: false, reason: `the Docker engine lacks ${lacks.join(', ')}`, version: info.ServerVersion };
 }

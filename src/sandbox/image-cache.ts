@@ -4,6 +4,7 @@ import { type ImageFacts, localImage } from './base-image.ts';
 import { labels } from './container-options.ts';
 import { engineCall, engineLookup, statusOf } from './docker-client.ts';
 import type { EngineParts } from './engine-parts.ts';
+import type { EvictAges } from './sandbox.ts';
 
 export type CacheKind = 'checkout' | 'setup';
 
@@ -54,13 +55,16 @@ export class ImageCache {
     return this.#removeAll(images.map(({ facts }) => facts));
   }
 
-  /** Removes the longest unused images until all together take at most `maxBytes`; returns how many. */
-  async evict(maxBytes: number): Promise<number> {
+  /** See `SandboxEngine.evict`. */
+  async evict(maxBytes: number, age: EvictAges = {}): Promise<number> {
+    const { unusedForMs = Number.POSITIVE_INFINITY, keepUsedForMs = 0 } = age;
+    const nowMs = this.#parts.clock.nowMs();
     const images = (await this.#list([])).sort((a, b) => b.facts.lastTaggedMs - a.facts.lastTaggedMs);
     let keptBytes = 0;
-    const surplus = images.filter(({ ownBytes }) => {
+    const surplus = images.filter(({ facts, ownBytes }) => {
       keptBytes += ownBytes;
-      return keptBytes > maxBytes;
+      const idleMs = nowMs - facts.lastTaggedMs;
+      return idleMs >= keepUsedForMs && (keptBytes > maxBytes || idleMs > unusedForMs);
     });
     return this.#removeAll(surplus.map(({ facts }) => facts));
   }

@@ -15,8 +15,15 @@ export interface SandboxEngine {
   reap(filter: ReapFilter): Promise<number>;
   /** Removes the images of set-ups that were made for this run alone; returns how many. */
   releaseImages(run: string): Promise<number>;
-  /** Removes the longest unused checkout and set-up images until the rest takes at most `maxBytes`; returns how many. */
-  evict(maxBytes: number): Promise<number>;
+  /** Removes the longest unused checkout and set-up images until the rest takes at most `maxBytes`, and older ones; returns how many. */
+  evict(maxBytes: number, age?: EvictAges): Promise<number>;
+}
+
+export interface EvictAges {
+  /** Images that were not used for so long go, however much room there is. Default: none. */
+  unusedForMs?: number;
+  /** Images that were used so lately stay, however little room there is: a run may be about to open them. Default: 0. */
+  keepUsedForMs?: number;
 }
 
 export interface EngineStatus {
@@ -24,6 +31,8 @@ export interface EngineStatus {
   /** Why not, in words for the operator, when not available. */
   reason?: string;
   version?: string;
+  /** Where the engine keeps its data, when it runs on this machine as far as its address tells. */
+  dataRoot?: string;
 }
 
 export interface ReapFilter {

@@ -2,7 +2,6 @@ import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Database } from '../engine/database.ts';
 import { asMillwrightError } from '../errors.ts';
-import type { SandboxEngine } from '../sandbox/sandbox.ts';
 
 export interface Readiness {
   ready: boolean;
@@ -10,35 +9,33 @@ export interface Readiness {
   reasons: string[];
 }
 
-/** `GET /healthz`: the process answers. `GET /readyz`: store and sandbox engine do too; the reasons only for this machine or with the token. */
+/**
+ * `GET /healthz`: the process answers. `GET /readyz`: the store does too, and runs may be begun (`pause` tells why not); the
+ * reasons only for this machine or with the token.
+ */
 export function healthHandler(
-  doors: { db: Database; sandbox: Pick<SandboxEngine, 'status'> },
+  db: Database,
   metricsToken: string | null,
-  needsEngine: boolean,
+  pause: () => Promise<{ reason: string } | null>,
 ) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
     if (request.method !== 'GET' && request.method !== 'HEAD') return false;
     if (pathname === '/healthz') return send(response, 200, { ok: true });
     if (pathname !== '/readyz') return false;
-    const { ready, reasons } = await readiness(doors, needsEngine);
+    const { ready, reasons } = await readiness(db, pause);
     const details = maySeeDetails(request, metricsToken) ? { ready, reasons } : { ready };
     return send(response, ready ? 200 : 503, details);
   };
 }
 
-async function readiness(
-  { db, sandbox }: { db: Database; sandbox: Pick<SandboxEngine, 'status'> },
-  needsEngine: boolean,
-): Promise<Readiness> {
-  const reasons: string[] = [];
-  try {
-    await db.all('SELECT 1');
-  } catch (error) {
-    reasons.push(`store: ${asMillwrightError(error).message}`);
-  }
-  const engine = needsEngine ? await sandbox.status() : { available: true };
-  if (!engine.available) reasons.push(`no sandbox engine: ${engine.reason ?? 'it does not answer'}`);
+async function readiness(db: Database, pause: () => Promise<{ reason: string } | null>): Promise<Readiness> {
+  const store = await db.all('SELECT 1').then(
+    () => [],
+    (error: unknown) => [`store: ${asMillwrightError(error).message}`],
+  );
+  const paused = await pause();
+  const reasons = paused === null ? store : [...store, paused.reason];
   return { ready: reasons.length === 0, reasons };
 }
 

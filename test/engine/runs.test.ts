@@ -3,6 +3,7 @@ import { claimRun, heartbeat, type Lease, releaseLease } from '../../src/engine/
 import { eventsOf } from '../../src/engine/ledger.ts';
 import { queuePosition } from '../../src/engine/queue-position.ts';
 import {
+  beginAttempt,
   endRun,
   enqueueRun,
   getRun,
@@ -16,7 +17,7 @@ import {
   updateRun,
 } from '../../src/engine/runs.ts';
 import { heartbeatWorker } from '../../src/engine/workers.ts';
-import type { Outcome, RunState } from '../../src/run.ts';
+import type { AttemptStart, Outcome, RunState } from '../../src/run.ts';
 import { labelled, newRun, request } from '../support/new-run.ts';
 import { stores, type TestStore } from '../support/stores.ts';
 import { until } from '../support/until.ts';
@@ -201,6 +202,28 @@ describe.each(stores)('runs on %s', (_engine, open) => {
       branch: 'millwright/issue-1',
       state: 'running',
     });
+  });
+
+  test('a process that carries no runs is no worker that a queued run could wait for', async () => {
+    const { run } = await enqueueRun(store.db, newRun(1));
+    await heartbeatWorker(store.db, { id: 'web', capacity: 0 });
+
+    expect(await queuePosition(store.db, run.id)).toMatchObject({ reason: 'no-worker' });
+  });
+
+  test('what a person asked for again goes before what checks sent back, and that before new labels', async () => {
+    const start = (reason: AttemptStart['reason']) => ({ from: 'build', reason, by: 'ada', guidance: null }) as const;
+    for (const issue of [1, 2, 3]) {
+      const { run } = await enqueueRun(store.db, newRun(issue, `a/${issue}`));
+      await endRun(store.db, run.id, 'failed', outcome);
+      if (issue > 1) await beginAttempt(store.db, run.id, start(issue === 2 ? 'ci' : 'retry'));
+    }
+    await enqueueRun(store.db, newRun(4, 'a/4'));
+
+    const order = [];
+    for (let n = 0; n < 3; n++) order.push((await claim()).run.issue);
+
+    expect(order).toEqual([3, 2, 4]);
   });
 
   test('the queue tells the place among those that wait for the same thing, and why', async () => {

@@ -89,6 +89,9 @@ describe.each(stores)('money and tokens on %s', (engine, open) => {
   test('a daily budget begins anew at midnight of the database’s clock, and a call counts on the day on which it was made', async () => {
     const midnight = Date.UTC(2026, 10, 23);
     const at = (nowMs: number): Database => ({
+      sizeBytes: () => store.db.sizeBytes(),
+      liveBytes: () => store.db.liveBytes(),
+      returnSpace: () => store.db.returnSpace(),
       dialect: store.db.dialect,
       nowMs: `CAST(${nowMs} AS BIGINT)`,
       all: (text, ...values) => store.db.all(text, ...values),

@@ -5,6 +5,7 @@ import {
   importImage,
   importShellImage,
   noNetwork,
+  productImage,
   type TestEngine,
   tarOf,
   testEngine,
@@ -119,6 +120,41 @@ describe('a checkout', () => {
     expect(removed).toBe(1);
     await expect(docker('image', 'inspect', recent.image)).rejects.toThrow();
     expect(await docker('image', 'inspect', '--format', '{{.Size}}', old.image)).toMatch(/^\d+$/);
+  });
+});
+
+describe('images', () => {
+  it('that were used lately stay however little room there is, those unused for long go however much there is', async () => {
+    await using own = testEngine();
+    const { image } = await own.prepareOn({ 'a.bin': Buffer.alloc(1_000_000) });
+
+    expect(await own.evict(0, { keepUsedForMs: 60_000 })).toBe(0);
+    expect(await own.evict(2 ** 40, { unusedForMs: 60_000 })).toBe(0);
+    expect(await docker('image', 'inspect', '--format', '{{.Size}}', image)).toMatch(/^\d+$/);
+    expect(await own.evict(2 ** 40, { unusedForMs: -1 })).toBe(1);
+  });
+
+  it("of others, a person's and another installation's, are never removed", async () => {
+    await using own = testEngine();
+    await using other = testEngine();
+    const foreign = await other.prepareOn({ 'b.bin': Buffer.alloc(1_000) });
+    const name = `millwright-test-person-${process.pid}`;
+    // As a person may do who looks into an image of ours: a container and a tag of their own.
+    const { image } = await own.prepareOn({ 'c.bin': Buffer.alloc(1_000) });
+    await docker('tag', productImage, `${name}:mine`);
+    await docker('create', '--name', name, `${name}:mine`, 'sleep', '600');
+    try {
+      expect(await own.evict(-1)).toBe(1);
+      expect(await own.reap({})).toBe(0);
+
+      await expect(docker('image', 'inspect', image)).rejects.toThrow();
+      expect(await docker('image', 'inspect', '--format', '{{.Id}}', foreign.image)).toMatch(/^sha256:/);
+      expect(await docker('image', 'inspect', '--format', '{{.Id}}', `${name}:mine`)).toMatch(/^sha256:/);
+      expect(await docker('container', 'inspect', '--format', '{{.Name}}', name)).toBe(`/${name}`);
+    } finally {
+      await docker('rm', '--force', name);
+      await docker('rmi', `${name}:mine`);
+    }
   });
 });
 

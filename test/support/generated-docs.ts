@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { builtInTools } from '../../src/agent/tools.ts';
 import { type ErrorCode, errorTable } from '../../src/errors.ts';
+import { bucketsS, metricTable } from '../../src/metric-table.ts';
 import { environmentShape } from '../../src/settings.ts';
 
 const note = (source: string) =>
@@ -99,3 +100,25 @@ export function toolsDoc(): string {
 
 /** Families that `docs/errors.md` knows. */
 export const errorFamilies: readonly string[] = Object.keys(families);
+
+/** `docs/metrics.md`: every metric, its labels and what it tells. */
+export function metricsDoc(): string {
+  const rows = Object.entries(metricTable).map(([name, { type, labels, help }]) => [
+    `\`${name}\``,
+    type,
+    labels.map((label) => `\`${label}\``).join(', ') || '–',
+    help,
+  ]);
+  return [
+    note('src/metric-table.ts'),
+    '# Metrics',
+    '`GET /metrics` answers Prometheus, to this machine or with `Authorization: Bearer` and `METRICS_TOKEN`. All processes of a store count together: ask any one that takes webhooks, one only. Counters and histograms are written to the store every ten seconds. What is read of one process: `millwright_sandbox_available` and `millwright_disk_free_bytes`.',
+    table(['Metric', 'Type', 'Labels', 'What it tells'], rows),
+    `Buckets of the histograms, in seconds: ${bucketsS.join(', ')}.`,
+    'Rules for alerts that fit most installations are in `docker/alerts.yml`.',
+    '',
+  ]
+    .join('\n\n')
+    .trimEnd()
+    .concat('\n');
+}

@@ -5,16 +5,13 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { pack } from 'tar-stream';
 import { systemClock } from '../../src/clock.ts';
-import {
-  createDockerEngine,
-  type DockerEngineOptions,
-  type DockerSandboxEngine,
-} from '../../src/sandbox/docker-sandbox.ts';
+import { createDockerEngine, type DockerEngineOptions } from '../../src/sandbox/docker-sandbox.ts';
 import {
   emptyOverlay,
   type OpenRequest,
   type PrepareRequest,
   type Sandbox,
+  type SandboxEngine,
   type SandboxLimits,
 } from '../../src/sandbox/sandbox.ts';
 
@@ -39,11 +36,11 @@ export async function docker(...args: string[]): Promise<string> {
   return stdout.trim();
 }
 
-export interface TestEngine extends DockerSandboxEngine, AsyncDisposable {
+export interface TestEngine extends SandboxEngine, AsyncDisposable {
   readonly instance: string;
   /** Opens a container on a checkout of these files (made once per set of files). */
   openOn(files: TestFiles, request?: Partial<OpenRequest>): Promise<Sandbox>;
-  prepareOn(files: TestFiles, request?: Partial<PrepareRequest>): ReturnType<DockerSandboxEngine['prepare']>;
+  prepareOn(files: TestFiles, request?: Partial<PrepareRequest>): ReturnType<SandboxEngine['prepare']>;
 }
 
 /** An engine with an instance of its own; disposing removes its containers and images. */
