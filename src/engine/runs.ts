@@ -35,9 +35,8 @@ export async function enqueueRun(db: Database, run: NewRun): Promise<{ run: Run;
 const setRequestSql = 'UPDATE runs SET request = $2, title = $3 WHERE id = $1 RETURNING *';
 const liveRunSql = `SELECT * FROM runs WHERE repository = $1 AND issue = $2 AND state IN ('queued', 'running', 'waiting')`;
 
-export async function getRun(db: Database, id: string): Promise<Run | null> {
-  return firstRun(await db.all<RunRow>('SELECT * FROM runs WHERE id = $1', id));
-}
+export const getRun = async (db: Database, id: string): Promise<Run | null> =>
+  firstRun(await db.all<RunRow>('SELECT * FROM runs WHERE id = $1', id));
 
 /** The queued, running or waiting run of an issue; there is never more than one. */
 export async function liveRun(db: Database, repository: string, issue: number): Promise<Run | null> {
@@ -292,9 +291,8 @@ function endedAt(db: Database, state: RunState): string {
   return liveStates.includes(state) ? 'NULL' : `COALESCE(ended_at_ms, ${db.nowMs})`;
 }
 
-function appendState(db: Database, sql: Sql, runId: string, data: object): Promise<void> {
-  return appendIn(db, sql, { runId, kind: 'run.state', data });
-}
+const appendState = (db: Database, sql: Sql, runId: string, data: object): Promise<void> =>
+  appendIn(db, sql, { runId, kind: 'run.state', data });
 
 async function wakeAll(db: Database): Promise<void> {
   await Promise.all([db.wake('events'), db.wake('runs')]);
