@@ -294,8 +294,6 @@ function endedAt(db: Database, state: RunState): string {
 const appendState = (db: Database, sql: Sql, runId: string, data: object): Promise<void> =>
   appendIn(db, sql, { runId, kind: 'run.state', data });
 
-async function wakeAll(db: Database): Promise<void> {
-  await Promise.all([db.wake('events'), db.wake('runs')]);
-}
+const wakeAll = (db: Database): Promise<unknown> => Promise.all([db.wake('events'), db.wake('runs')]);
 
 const firstRun = (rows: RunRow[]): Run | null => (rows[0] ? runOf(rows[0]) : null);
