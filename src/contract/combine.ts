@@ -56,6 +56,7 @@ export function combineWalls(sources: WallSources): CombinedWalls {
     concurrency: {
       repository: smallest(layers, ({ concurrency }) => concurrency?.repository) ?? defaultConcurrency.repository,
       organization: smallest(layers, ({ concurrency }) => concurrency?.organization) ?? defaultConcurrency.organization,
+      checks: smallest(layers, ({ concurrency }) => concurrency?.checks) ?? defaultConcurrency.checks,
       global: smallest(operatorsOf(layers), ({ concurrency }) => concurrency?.global),
       worker: smallest(operatorsOf(layers), ({ concurrency }) => concurrency?.worker) ?? defaultConcurrency.worker,
     },

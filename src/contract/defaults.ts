@@ -78,7 +78,13 @@ export const defaultLimits: Walls['limits'] = {
   findings: 5,
 };
 
-export const defaultConcurrency: Walls['concurrency'] = { repository: 1, organization: 4, global: null, worker: 2 };
+export const defaultConcurrency: Walls['concurrency'] = {
+  repository: 1,
+  organization: 4,
+  checks: 1,
+  global: null,
+  worker: 2,
+};
 
 export const defaultRoles: Walls['roles'] = {
   start: 'write',

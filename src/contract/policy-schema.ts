@@ -170,10 +170,15 @@ const keys = {
         defaultConcurrency.repository,
       ),
       organization: known(whole, 'Runs of one organisation at once.', defaultConcurrency.organization),
+      checks: known(
+        whole,
+        'Checks of one verification at once, each in a container of its own with the limits of one. What a check leaves behind is not there for the others either way.',
+        defaultConcurrency.checks,
+      ),
       global: known(whole, 'Operator only. Runs of the whole installation at once.', undefined, 16),
       worker: known(whole, 'Operator only. Runs of one worker at once.', defaultConcurrency.worker),
     }),
-    'How many runs at once.',
+    'How many runs, and how many checks of one, at once.',
   ),
   roles: known(
     z.strictObject({

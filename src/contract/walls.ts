@@ -118,6 +118,8 @@ export const wallsSchema = z.object({
   concurrency: z.object({
     repository: z.number().int().positive(),
     organization: z.number().int().positive(),
+    /** Checks of one verification at once. Walls that were kept before there was a choice have none. */
+    checks: z.number().int().positive().default(1),
     /** Live runs of the whole installation; null: not limited. */
     global: z.number().int().positive().nullable(),
     worker: z.number().int().positive(),

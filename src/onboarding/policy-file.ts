@@ -118,7 +118,7 @@ const { minutes, turns, rounds, tokens, files: fileLimit, lines } = defaultLimit
 const limits = `# What one run may use; the operator's limits hold besides. \`dollars\` needs a price for the model, which the operator gives.
 # limits: { minutes: ${minutes}, turns: ${turns}, rounds: ${rounds}, tokens: ${tokens}, files: ${fileLimit}, lines: ${lines} }
 # budget: { dollars_per_issue: 5, dollars_per_day: 40 }
-# concurrency: { repository: ${defaultConcurrency.repository} }`;
+# concurrency: { repository: ${defaultConcurrency.repository}, checks: ${defaultConcurrency.checks} }`;
 
 const { start, command, stop, waive } = defaultRoles;
 const people = `# Who may do what: read, triage, write, maintain or admin. \`plan: approve\` asks a person before anything is built.

@@ -4,7 +4,7 @@ import type { Submission } from '../agent/result.ts';
 import type { Attempt } from '../attempt.ts';
 import type { Checkouts } from '../checkout.ts';
 import type { Contract } from '../contract/contract.ts';
-import type { Walls } from '../contract/walls.ts';
+import { wallsSchema } from '../contract/walls.ts';
 import type { Doors } from '../doors.ts';
 import { judgeCommand } from '../sandbox/command-policy.ts';
 import type { BaselineCache } from '../verification/baseline.ts';
@@ -24,7 +24,7 @@ export const VerifyAsked = z.object({
   base: z.string(),
   tree: z.string(),
   contract: z.custom<Contract>(),
-  walls: z.custom<Walls>(),
+  walls: wallsSchema,
   waived: z.array(Waiver),
   claims: z.array(EvidenceClaim),
   sentBack: z.array(z.string()),

@@ -23,8 +23,6 @@ export interface VerifyRequest {
   lastRound: boolean;
   /** The agent's reason for an empty diff. */
   emptyReason: string | null;
-  /** Checks that may run at once, each in a container of its own. Default 1. */
-  parallel?: number;
 }
 
 export interface VerifyDoors {

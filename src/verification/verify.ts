@@ -24,7 +24,7 @@ export async function verify(request: VerifyRequest, doors: VerifyDoors, signal:
   if (diff.files.length === 0) return emptyVerdict(request);
   const patch = await judgePatch(request, diff, doors);
   const benches = createBenches(request, doors, signal);
-  const checks = await inOrder(request.walls.checks, request.parallel ?? 1, (check, index) =>
+  const checks = await inOrder(request.walls.checks, request.walls.concurrency.checks, (check, index) =>
     judgeCheck(check, request.walls.checks.slice(0, index), benches),
   );
   const overlay = await git.overlay(request.repository, request.base, request.tree);
@@ -86,6 +86,7 @@ async function rollbackOf(request: VerifyRequest, git: VerifyDoors['git']): Prom
   return { ok, note };
 }
 
+/** At most `parallel` at a time, taken up in order; results stand in the order of the items. */
 async function inOrder<T, R>(
   items: readonly T[],
   parallel: number,
@@ -97,7 +98,7 @@ async function inOrder<T, R>(
     for (let index = next++; index < items.length; index = next++)
       results[index] = await work(items[index] as T, index);
   };
-  await Promise.all(Array.from({ length: Math.max(1, Math.min(parallel, items.length)) }, lane));
+  await Promise.all(Array.from({ length: Math.min(parallel, items.length) }, lane));
   return results;
 }
 

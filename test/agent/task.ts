@@ -56,7 +56,7 @@ export function someWalls(
       ...change.limits,
     },
     budget: { dollarsPerIssue: null, dollarsPerDay: null, orgDollarsPerDay: null },
-    concurrency: { repository: 1, organization: 4, global: null, worker: 2 },
+    concurrency: { repository: 1, organization: 4, checks: 1, global: null, worker: 2 },
     roles: { start: 'write', command: 'write', stop: 'triage', waive: 'maintain', bots: [] },
     plan: 'auto',
     flaky: 'wait',

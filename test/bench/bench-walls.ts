@@ -64,7 +64,7 @@ export function wallsWith(checks: readonly WallCheck[], more: Partial<Walls> = {
       findings: 5,
     },
     budget: { dollarsPerIssue: null, dollarsPerDay: null, orgDollarsPerDay: null },
-    concurrency: { repository: 1, organization: 4, global: null, worker: 2 },
+    concurrency: { repository: 1, organization: 4, checks: 1, global: null, worker: 2 },
     roles: { start: 'write', command: 'write', stop: 'triage', waive: 'maintain', bots: [] },
     plan: 'auto',
     flaky: 'wait',

@@ -45,7 +45,7 @@ const layer: fc.Arbitrary<PolicyLayer> = optionally({
   ),
   limits: optionally({ minutes: number, turns: number, dollars: number, memory: number, check_timeout: number }),
   budget: optionally({ dollars_per_issue: number, dollars_per_day: number }),
-  concurrency: optionally({ repository: number, organization: number }),
+  concurrency: optionally({ repository: number, organization: number, checks: number }),
   roles: optionally({ start: role, stop: role, bots: fc.subarray(['a', 'b']) }),
   plan: fc.constantFrom('auto' as const, 'approve' as const),
   flaky: fc.constantFrom('wait' as const, 'pass' as const),
@@ -153,6 +153,7 @@ function respects(walls: Walls, policy: PolicyLayer): void {
   atMost(walls.budget.dollarsPerDay, [policy.budget?.dollars_per_day]);
   atMost(walls.concurrency.repository, [policy.concurrency?.repository]);
   atMost(walls.concurrency.organization, [policy.concurrency?.organization]);
+  atMost(walls.concurrency.checks, [policy.concurrency?.checks]);
   for (const { timeoutMs } of walls.checks) atMost(timeoutMs, [policy.limits?.check_timeout]);
   within(walls.network.hosts, policy.network?.hosts);
   within(walls.secrets, policy.secrets);

@@ -70,7 +70,7 @@ describe('walls without any policy', () => {
       mcp: {},
       image: 'millwright/sandbox',
       setup: null,
-      concurrency: { repository: 1, organization: 4, global: null, worker: 2 },
+      concurrency: { repository: 1, organization: 4, checks: 1, global: null, worker: 2 },
       roles: { start: 'write', command: 'write', stop: 'triage', waive: 'maintain', bots: [] },
       plan: 'auto',
       flaky: 'wait',
@@ -116,12 +116,12 @@ describe('numbers', () => {
   test('of budgets and concurrency take the smallest too', () => {
     const { walls } = combine({
       operator:
-        'budget: { dollars_per_day: 10 }\nconcurrency: { repository: 2, organization: 3, global: 9, worker: 1 }',
-      repository: 'budget: { dollars_per_issue: 5, dollars_per_day: 40 }\nconcurrency: { repository: 5 }',
+        'budget: { dollars_per_day: 10 }\nconcurrency: { repository: 2, organization: 3, checks: 4, global: 9, worker: 1 }',
+      repository: 'budget: { dollars_per_issue: 5, dollars_per_day: 40 }\nconcurrency: { repository: 5, checks: 2 }',
     });
 
     expect(walls.budget).toEqual({ dollarsPerIssue: 5, dollarsPerDay: 10, orgDollarsPerDay: null });
-    expect(walls.concurrency).toEqual({ repository: 2, organization: 3, global: 9, worker: 1 });
+    expect(walls.concurrency).toEqual({ repository: 2, organization: 3, checks: 2, global: 9, worker: 1 });
   });
 });
 

@@ -222,16 +222,57 @@ describe('verification of a tree', () => {
     expect([verdict.next, verdict.conclusion]).toEqual(['open', 'neutral']);
   });
 
-  it('runs checks at once where it may, and tells them in their order', async () => {
+  it('runs as many checks at once as policy says, each in a fresh container, and tells them in the contract’s order', async () => {
     const tree = await treeWith({ 'src/slug.js': goodSlug });
-    const checks = ['a', 'b', 'c'].map((kind, index) => check(kind, kind, `sleep 0.${3 - index}; echo ${kind}`));
+    const slowestFirst = ['0.6', '0.3', '0'];
+    const checks = slowestFirst.map((pause, index) =>
+      check(`part-${index}`, `Part ${index}`, `cat /tmp/left; echo ${index} | tee /tmp/left; sleep ${pause}`),
+    );
+    const { doors, seen } = counted(tree);
 
-    const verdict = await ground.verify({ tree, contract: contractWith(0), walls: wallsWith(checks), parallel: 3 });
+    const verdict = await ground.verify(
+      { tree, contract: contractWith(0), walls: wallsWith(checks, { concurrency: { ...oneCheck, checks: 2 } }) },
+      { doors },
+    );
 
+    expect(seen.mostAtOnce).toBe(2);
+    expect(new Set(seen.names).size).toBe(3);
     expect(verdict.checks.map(({ kind, state, head }) => [kind, state, head?.output])).toEqual([
-      ['a', 'passed', 'a'],
-      ['b', 'passed', 'b'],
-      ['c', 'passed', 'c'],
+      ['part-0', 'passed', '0\ncat: /tmp/left: No such file or directory'],
+      ['part-1', 'passed', '1\ncat: /tmp/left: No such file or directory'],
+      ['part-2', 'passed', '2\ncat: /tmp/left: No such file or directory'],
     ]);
   });
+
+  it('runs one check after the other where policy says nothing', async () => {
+    const tree = await treeWith({ 'src/slug.js': goodSlug });
+    const checks = ['a', 'b'].map((kind) => check(kind, kind, 'sleep 0.2'));
+    const { doors, seen } = counted(tree);
+
+    await ground.verify({ tree, contract: contractWith(0), walls: wallsWith(checks) }, { doors });
+
+    expect(seen).toMatchObject({ mostAtOnce: 1, names: { length: 2 } });
+  });
 });
+
+const oneCheck = wallsWith([]).concurrency;
+
+/** The ground's own fresh containers of head, counted while they are open. */
+function counted(tree: string) {
+  const whole = ground.doors(tree, true);
+  const seen = { mostAtOnce: 0, names: [] as string[] };
+  let open = 0;
+  const openHead = async (): Promise<Sandbox> => {
+    open += 1;
+    seen.mostAtOnce = Math.max(seen.mostAtOnce, open);
+    const sandbox = await whole.openHead();
+    seen.names.push(sandbox.name);
+    const close = sandbox[Symbol.asyncDispose].bind(sandbox);
+    sandbox[Symbol.asyncDispose] = async () => {
+      open -= 1;
+      await close();
+    };
+    return sandbox;
+  };
+  return { doors: { openHead }, seen };
+}
