@@ -23,7 +23,7 @@ type Serving = Pick<Attempt, 'contract' | 'walls' | 'record' | 'mask' | 'signal'
 /** A server may be restarting: a second look after a moment, before a person is asked. */
 const looks = 3;
 const lookAgainMs = 2_000;
-/** Calls in a row without an answer after which a server is left alone for the rest of the attempt. */
+/** Connections in a row lost to a call without an answer, after which a server is left alone for the rest of the attempt. */
 const mostFailures = 3;
 
 export function openToolServers(attempt: Serving, { mcp, clock }: Pick<Doors, 'mcp' | 'clock'>): ToolServers {
@@ -84,7 +84,7 @@ function createServer(name: string, attempt: Serving, mcp: Doors['mcp']): Server
   let failures = 0;
   let asked: string[] = [];
 
-  const connection = async () => {
+  const connection = () => {
     current ??= mcp.connect(usable(name, address), {
       signal: attempt.signal,
       onAsked: (method) => void asked.push(method),
@@ -115,16 +115,20 @@ function createServer(name: string, attempt: Serving, mcp: Doors['mcp']): Server
     async call(tool, given, options) {
       if (failures >= mostFailures)
         return { ok: false, reason: `it was given up after ${failures} calls without an answer. Go on without it.` };
+      const used = connection();
       try {
-        const answer = await (await connection()).call(tool, given, options);
+        const answer = await (await used).call(tool, given, options);
         failures = 0;
         await tellAsked();
         return { ok: true, answer };
       } catch (error) {
-        await drop();
+        // Calls side by side share a connection: it is lost once, and those beside this one may still be answered on it.
+        if (current === used) {
+          current = null;
+          failures += 1;
+        }
         const known = asMillwrightError(error);
         if (known.code !== 'outside.mcp') throw known;
-        failures += 1;
         await tellAsked();
         await attempt.record('mcp.failed', { server: name, tool, reason: known.detail ?? known.message });
         return { ok: false, reason: `${known.detail ?? known.message}. The next call connects anew.` };

@@ -187,6 +187,42 @@ test('a server that stops answering is given up after three calls, and each loss
   expect(events.filter(({ kind }) => kind === 'mcp.failed').length).toBe(3);
 });
 
+test('calls beside one that is never answered, or answered with far too much, get their answers', async () => {
+  await using sandbox = await FolderSandbox.open({});
+  const failed = Promise.withResolvers<void>();
+  await using server = await startMcp((made) => {
+    const said = (text: string) => ({ content: [{ type: 'text' as const, text }] });
+    made.registerTool('silent', {}, () => new Promise<never>(() => undefined));
+    made.registerTool('huge', {}, async () => said('x'.repeat(3 * 1024 ** 2)));
+    made.registerTool('late', {}, async () => {
+      await failed.promise;
+      return said('here after all');
+    });
+  });
+  const { opened, events } = open({
+    policy: `mcp: { docs: { url: "${server.url}", tools: [silent, huge, late] } }`,
+    mcp: { docs: { silent: 'read-only', huge: 'read-only', late: 'read-only' } },
+  });
+  await using servers = opened;
+  const [silent, huge, late] = await servers.tools();
+  const walls = { ...someWalls(), limits: { ...someWalls().limits, toolTimeoutMs: 300 } };
+  const patient = toolContext(sandbox);
+
+  const failing = [silent?.run({}, toolContext(sandbox, walls)), huge?.run({}, patient), late?.run({}, patient)];
+  const lost = await Promise.all(failing.slice(0, 2));
+  failed.resolve();
+  const answered = await failing[2];
+  const again = await late?.run({}, patient);
+
+  expect(lost).toMatchObject([
+    { text: expect.stringMatching(/No answer.*\n.*within 0.3 s/) },
+    { text: expect.stringMatching(/No answer.*\n.*larger than/) },
+  ]);
+  expect(answered).toMatchObject({ text: expect.stringContaining('here after all') });
+  expect(again).toMatchObject({ text: expect.stringContaining('here after all') });
+  expect(events.filter(({ kind }) => kind === 'mcp.failed')).toHaveLength(2);
+});
+
 test('what a server asks of us is on record', async () => {
   await using sandbox = await FolderSandbox.open({});
   await using server = await startMcp((made) => {

@@ -31,7 +31,7 @@ async function round(replies: ScriptedReply[], change: Partial<AgentRequest> = {
     contract: someContract(),
     walls: someWalls(),
     model: { name: 'gpt-4.1', effort: null },
-    briefing: 'The token is s3cret.',
+    briefing: [{ heading: 'notes.md', text: 'The token is s3cret.' }],
     plan: 'Mend it.',
     feedback: null,
     guidance: null,

@@ -15,12 +15,10 @@ const shown = { stdout: { head: 4_000, tail: 8_000 }, stderr: { head: 2_000, tai
 /** Runs a shell command in the work tree, as far as the command policy lets it. */
 export const runCommand: AgentTool = defineTool({
   name: 'run_command',
-  description:
-    'Runs one shell command (sh) in the work tree, in a fresh shell each time: folder and variables do not last. ' +
-    'Input is closed, nothing may ask for an answer. Gives exit code, stdout and stderr.',
+  description: 'Runs a shell command (sh) in the work tree, each in a fresh shell without input.',
   shape: z.object({
-    command: z.string().min(1).describe('Shell command, such as "npm test -- --grep parse".'),
-    timeout_seconds: z.number().positive().optional().describe('Stop it after this time; capped by policy.'),
+    command: z.string().min(1),
+    timeout_seconds: z.number().positive().optional().describe('Capped by policy.'),
   }),
   async run({ command, timeout_seconds }, context) {
     if (command.includes('\0')) return { kind: 'result', text: 'Not run: a command has no NUL characters.' };

@@ -34,6 +34,9 @@ export function contractText(contract: Contract): string {
 /** The walls in words that an agent can act on. They hold policy text of the repository: shown inside a fence as well. */
 export function wallsText(walls: Walls): string {
   const { files, commands, network, limits, tools, mcp } = walls;
+  const run = walls.checks.flatMap((check) => (check.state === 'run' ? [`${check.kind}: ${check.command}`] : []));
+  const checks =
+    run.length === 0 ? [] : ['Checks that the app will run on your change:', ...run.map((check) => `- ${check}`)];
   const lines = [
     ...layered('Files that may change must match', files.allow),
     files.allow.length === 0 ? 'Files: any path of the repository may change, but for the following.' : '',
@@ -59,8 +62,7 @@ export function wallsText(walls: Walls): string {
     listed('Secrets, as environment variables', walls.secrets),
     `Size: at most ${limits.files} files and ${limits.lines} changed lines.`,
     `Time: ${limits.minutes} minutes and ${limits.turns} turns in all; ${Math.round(limits.toolTimeoutMs / 1000)} s a command.`,
-    'Checks that the app will run on your change:',
-    ...walls.checks.flatMap((check) => (check.state === 'run' ? [`- ${check.kind}: ${check.command}`] : [])),
+    ...checks,
   ];
   return lines.filter((line) => line !== '').join('\n');
 }

@@ -11,7 +11,27 @@ export function newNonce(): string {
  * Something stays in its place, so that what stood around it cannot join up to a new one.
  */
 export function fence(kind: string, text: string, nonce: string): string {
-  const inside = text.replaceAll(nonce, '(mark)');
+  return wrap(kind, unmarked(text, nonce), nonce);
+}
+
+/** One of several texts that share a fence. Neither heading nor text is ours. */
+export interface Part {
+  heading: string;
+  text: string;
+}
+
+/** Several texts in one fence. The heading of each bears the mark, so that no text can begin the next one by itself. */
+export function fenceParts(kind: string, parts: readonly Part[], nonce: string): string {
+  const written = parts.map(({ heading, text }) => {
+    const line = `--- ${nonce} ${unmarked(heading, nonce).replace(/[\s\p{Cc}]+/gu, ' ')}`;
+    return text === '' ? line : `${line}\n${unmarked(text, nonce)}`;
+  });
+  return wrap(kind, written.join('\n\n'), nonce);
+}
+
+const unmarked = (text: string, nonce: string) => text.replaceAll(nonce, '(mark)');
+
+function wrap(kind: string, inside: string, nonce: string): string {
   return `<data ${nonce} kind="${label(kind)}">\n${inside}${inside.endsWith('\n') ? '' : '\n'}</data ${nonce}>`;
 }
 

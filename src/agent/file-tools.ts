@@ -12,13 +12,13 @@ const charsPerLine = 1_500;
 /** The tools that read and change files of the work tree. */
 export const readFile: AgentTool = defineTool({
   name: 'read_file',
+  readsOnly: true,
   description:
-    'Reads a text file of the work tree, with line numbers, 400 lines at most: go on with start_line. ' +
-    'Also reads what was cut from a long command output, by the name that the result gives (output:N).',
+    'Reads a text file with line numbers, 400 lines at most; also what was cut from an output, by its name (output:N).',
   shape: z.object({
-    path: z.string().describe('Relative to the work tree, such as "src/index.js".'),
-    start_line: z.int().positive().optional().describe('First line, from 1.'),
-    end_line: z.int().positive().optional().describe('Last line, included.'),
+    path: z.string(),
+    start_line: z.int().positive().optional(),
+    end_line: z.int().positive().optional(),
   }),
   async run({ path, start_line, end_line }, context) {
     const kept = path.startsWith('output:') ? context.outputs.read(path) : null;
@@ -34,10 +34,8 @@ export const readFile: AgentTool = defineTool({
 
 export const writeFile: AgentTool = defineTool({
   name: 'write_file',
-  description:
-    'Writes a whole file of the work tree, making its folders; replaces what was there. ' +
-    'For a small change of an existing file use edit_file.',
-  shape: z.object({ path: z.string(), content: z.string().describe('The whole new content.') }),
+  description: 'Writes a whole file, making its folders; replaces what was there.',
+  shape: z.object({ path: z.string(), content: z.string() }),
   async run({ path, content }, context) {
     const place = writablePath(path, context.sandbox.workdir, context.walls);
     if (!place.ok) return refusal(path, place.reason);
@@ -50,13 +48,11 @@ export const writeFile: AgentTool = defineTool({
 
 export const editFile: AgentTool = defineTool({
   name: 'edit_file',
-  description:
-    'Replaces one piece of a file. old_text must be in the file exactly once, character for character and without the ' +
-    'line numbers that read_file shows: take in neighbouring lines until it is unique.',
+  description: 'Replaces one piece of a file. old_text must be there exactly once, without line numbers.',
   shape: z.object({
     path: z.string(),
-    old_text: z.string().describe('The exact text to replace.'),
-    new_text: z.string().describe('What stands there afterwards; empty to remove.'),
+    old_text: z.string(),
+    new_text: z.string(),
   }),
   async run({ path, old_text, new_text }, context) {
     const place = writablePath(path, context.sandbox.workdir, context.walls);

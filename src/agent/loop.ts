@@ -1,16 +1,14 @@
 import { MillwrightError } from '../errors.ts';
 import type { ModelReply, ToolCall } from '../model/model.ts';
-import { askModel, ranOutOfTime, reachedLimit } from './ask-model.ts';
-import { type AgentEnd, type AgentResult, Submission } from './result.ts';
+import { askModel, ranOutOfTime } from './ask-model.ts';
+import type { AgentEnd, AgentResult } from './result.ts';
+import { answer, runCalls } from './run-calls.ts';
 import { type AgentDoors, type AgentRequest, beginSession, resultOf, type Session } from './session.ts';
-import { refusal, result, type ToolOutcome } from './tool.ts';
 
 export type { AgentDoors, AgentEvent, AgentRequest } from './session.ts';
 
 /** Replies in a row without a usable tool call after which the agent is stuck. */
 const maxIdleReplies = 4;
-/** Tool calls of one reply that are run; more is a runaway. */
-const maxCallsPerReply = 32;
 
 /**
  * Lets the model work in the sandbox until it submits, asks, or meets a limit. Only tool calls run in the container.
@@ -88,72 +86,6 @@ function nudge(session: Session, text: string): AgentEnd | null {
   return null;
 }
 
-/** Runs the calls of one reply in their order and answers each, so that the conversation can always be continued. */
-async function runCalls(session: Session, calls: readonly ToolCall[]): Promise<AgentEnd | null> {
-  let end: AgentEnd | null = null;
-  for (const [index, call] of calls.entries()) {
-    if (end !== null || index >= maxCallsPerReply) {
-      answer(session, call, end === null ? 'Not run: too many calls in one reply.' : 'Not run: the round had ended.');
-      continue;
-    }
-    end = await runCall(session, call);
-  }
-  return end;
-}
-
-async function runCall(session: Session, call: ToolCall): Promise<AgentEnd | null> {
-  if (session.context.signal.aborted) throw new MillwrightError('run.cancelled');
-  const tooLate = reachedMinutes(session);
-  if (tooLate !== null) {
-    answer(session, call, 'Not run: the time is over.');
-    return tooLate;
-  }
-  const { doors } = session;
-  const startedAtMs = doors.clock.nowMs();
-  const outcome = await outcomeOf(session, call);
-  const text = doors.mask(textOf(outcome));
-  answer(session, call, text);
-  const refused = outcome.kind === 'result' ? (outcome.refused ?? null) : null;
-  if (refused !== null) {
-    session.refused.push({ tool: call.name, what: doors.mask(refused.what).slice(0, 500), reason: refused.reason });
-  }
-  const data = {
-    turn: session.turns,
-    name: call.name,
-    argumentsText: doors.mask(call.argumentsText),
-    result: text,
-    refused: refused?.reason ?? null,
-    durationMs: doors.clock.nowMs() - startedAtMs,
-  };
-  await doors.record({ kind: 'tool.call', data });
-  if (outcome.kind === 'submitted') return { end: 'submitted', submission: masked(outcome.submission, doors.mask) };
-  if (outcome.kind === 'asked') return { end: 'asked', question: doors.mask(outcome.question) };
-  const stuck = session.repetition.note(call, outcome.fingerprint ?? outcome.text, outcome.changed ?? false);
-  return stuck ? { end: 'stuck', question: stuckQuestion(call, doors.mask) } : null;
-}
-
-/** Whatever is wrong with a call is told to the model; only the loss of the sandbox is an error. */
-async function outcomeOf(session: Session, call: ToolCall): Promise<ToolOutcome> {
-  const tool = session.tools.find((known) => known.name === call.name);
-  if (tool === undefined) {
-    const names = session.tools.map((known) => known.name).join(', ');
-    const told = `there is no tool named ${JSON.stringify(call.name.slice(0, 100))}. The tools are: ${names}.`;
-    // Named like a tool of a server: asked for beyond the grants, which people should hear of.
-    return call.name.includes('__') ? refusal(call.name, told) : result(`Not run: ${told}`);
-  }
-  let given: unknown;
-  try {
-    given = JSON.parse(call.argumentsText.trim() === '' ? '{}' : call.argumentsText);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return result(`Not run: the arguments are not valid JSON (${why}). Send one JSON object.`);
-  }
-  const outcome = await tool.run(given, session.context);
-  // A container door may answer an aborted call quietly; what it gave is no result.
-  if (session.context.signal.aborted) throw new MillwrightError('run.cancelled');
-  return outcome;
-}
-
 /** A call that time cut off must have its answer too, or the conversation cannot be continued. */
 function answerOpenCalls(session: Session): void {
   const answered = new Set(session.messages.flatMap((message) => (message.role === 'tool' ? [message.callId] : [])));
@@ -161,40 +93,4 @@ function answerOpenCalls(session: Session): void {
   for (const call of last?.toolCalls ?? []) {
     if (!answered.has(call.id)) answer(session, call, 'Not finished: the time is over.');
   }
-}
-
-function textOf(outcome: ToolOutcome): string {
-  switch (outcome.kind) {
-    case 'submitted':
-      return 'Submitted. The app now verifies the change.';
-    case 'asked':
-      return 'The question was put to the people on the issue.';
-    case 'result':
-      return outcome.text;
-  }
-}
-
-/** What is handed in is shown to people: no secret may ride along. */
-function masked(submission: Submission, mask: (text: string) => string): Submission {
-  const deep = (value: unknown): unknown => {
-    if (typeof value === 'string') return mask(value);
-    if (Array.isArray(value)) return value.map(deep);
-    if (value === null || typeof value !== 'object') return value;
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, deep(inner)]));
-  };
-  return Submission.parse(deep(submission));
-}
-
-function answer(session: Session, call: ToolCall, text: string): void {
-  session.messages.push({ role: 'tool', callId: call.id, text });
-}
-
-function reachedMinutes(session: Session): AgentEnd | null {
-  const reached = reachedLimit(session);
-  return reached?.end === 'limit' && reached.limit === 'minutes' ? reached : null;
-}
-
-function stuckQuestion(call: ToolCall, mask: (text: string) => string): string {
-  const shown = mask(call.argumentsText).replace(/\s+/g, ' ').slice(0, 300);
-  return `The agent made the same call five times with the same result and makes no headway: ${call.name} ${shown}. What should it do differently?`;
 }

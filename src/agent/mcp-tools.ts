@@ -72,6 +72,7 @@ function agentTool({ server, tool, access, parameters, notes }: Known, call: Cal
     description: `Calls the tool ${tool} of the MCP server ${server}. ${does}`,
     parameters,
     notes,
+    readsOnly: access === 'read-only',
     async run(given, context) {
       if (given === null || typeof given !== 'object' || Array.isArray(given))
         return result('Not run: the arguments are no JSON object.');

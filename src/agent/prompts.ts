@@ -3,11 +3,12 @@ import type { Contract } from '../contract/contract.ts';
 import type { Walls } from '../contract/walls.ts';
 import type { ModelMessage } from '../model/model.ts';
 import { contractText, wallsText } from './contract-text.ts';
-import { fence } from './fence.ts';
+import { fence, fenceParts, type Part } from './fence.ts';
 
 const names = [
   'system',
   'build',
+  'briefing',
   'round',
   'feedback',
   'guidance',
@@ -35,8 +36,8 @@ function fill(name: PromptName, values: Readonly<Record<string, string>> = {}): 
 interface TaskTexts {
   contract: Contract;
   walls: Walls;
-  /** Of the context stage, as text. */
-  briefing: string;
+  /** Of the context stage. */
+  briefing: readonly Part[];
   /** Of people who may steer the run; null when there is none. */
   guidance: string | null;
   nonce: string;
@@ -49,8 +50,8 @@ export function buildMessages(
     feedback: string | null;
     workdir: string;
     mask: (text: string) => string;
-    /** What servers say about the tools that they give; null when there are none. */
-    toolNotes?: string | null;
+    /** What servers say about the tools that they give. */
+    toolNotes?: readonly Part[];
   },
 ): ModelMessage[] {
   const { nonce, mask } = task;
@@ -58,7 +59,7 @@ export function buildMessages(
     nonce,
     ...shared(task, mask),
     plan: fence('plan', mask(task.plan || 'No plan was made.'), nonce),
-    tools: optional('tools', task.toolNotes ?? null, nonce, mask),
+    tools: optionalParts('tools', task.toolNotes ?? [], nonce, mask),
     ...turnTexts(task, mask),
     workdir: task.workdir,
   });
@@ -129,7 +130,7 @@ function shared(task: TaskTexts, mask: (text: string) => string): Record<string,
   return {
     contract: fence('contract', mask(contractText(task.contract)), task.nonce),
     walls: fence('walls', mask(wallsText(task.walls)), task.nonce),
-    briefing: fence('briefing', mask(task.briefing || 'Nothing was selected.'), task.nonce),
+    briefing: optionalParts('briefing', task.briefing, task.nonce, mask),
   };
 }
 
@@ -144,11 +145,22 @@ function turnTexts(
 }
 
 function optional(
-  name: 'guidance' | 'feedback' | 'objections' | 'tools',
+  name: 'guidance' | 'feedback' | 'objections',
   text: string | null,
   nonce: string,
   mask: (text: string) => string,
 ): string {
   if (text === null || text.trim() === '') return '';
   return `${fill(name, { [name]: fence(name, mask(text), nonce) })}\n`;
+}
+
+function optionalParts(
+  name: 'briefing' | 'tools',
+  parts: readonly Part[],
+  nonce: string,
+  mask: (text: string) => string,
+): string {
+  if (parts.length === 0) return '';
+  const masked = parts.map(({ heading, text }) => ({ heading: mask(heading), text: mask(text) }));
+  return `${fill(name, { [name]: fenceParts(name, masked, nonce) })}\n`;
 }

@@ -13,27 +13,24 @@ const conversationShape = z.array(
 );
 
 const evidence = z.object({
-  check: z.string().optional().describe('Kind of a check of the contract that shows it, such as "unit".'),
-  test: z.string().optional().describe('Test that shows it: path, or path and test name.'),
-  command: z.string().optional().describe('Shell command whose exit code 0 shows it.'),
+  check: z.string().optional().describe('Its kind.'),
+  test: z.string().optional().describe('Path, or path and name.'),
+  command: z.string().optional().describe('Exit code 0 shows it.'),
 });
 
 /** What the agent claims when it hands its work in. Claims, never verdicts. */
 export const Submission = z.object({
-  summary: z.string().describe('What was changed and why, in a few sentences for the reviewer.'),
+  summary: z.string().describe('What changed and why, for the reviewer.'),
   criteria: z
     .array(
       z.object({
-        criterion: z.string().describe('Id of an acceptance criterion, such as "AC1".'),
-        evidence: evidence.optional().describe('What shows that it holds; leave out when nothing automated does.'),
+        criterion: z.string().describe('Id, such as "AC1".'),
+        evidence: evidence.optional().describe('Only if automated.'),
       }),
     )
     .default([])
-    .describe('One entry for each acceptance criterion.'),
-  assumptions: z
-    .array(z.string())
-    .default([])
-    .describe('What you took for granted, and what you could not check. Empty when there is nothing.'),
+    .describe('One entry each.'),
+  assumptions: z.array(z.string()).default([]).describe('Taken for granted or not checked.'),
   reason: z.string().optional().describe('Only when nothing needs to change: why.'),
 });
 export type Submission = z.infer<typeof Submission>;

@@ -8,13 +8,12 @@ const maxChars = 20_000;
 /** Finds text in the work tree with ripgrep where the image has it, else with grep. */
 export const search: AgentTool = defineTool({
   name: 'search',
-  description:
-    'Finds lines that match a regular expression in the files of the work tree. Gives path:line:text, 200 matches at most. ' +
-    'Files that git ignores are left out.',
+  readsOnly: true,
+  description: 'Finds lines by extended regular expression, 200 at most; files that git ignores are left out.',
   shape: z.object({
-    pattern: z.string().min(1).describe('Extended regular expression, such as "function +parse".'),
-    path: z.string().optional().describe('Folder or file to search; default: everything.'),
-    glob: z.string().optional().describe('Only files whose name matches, such as "*.ts".'),
+    pattern: z.string().min(1),
+    path: z.string().optional().describe('Folder or file.'),
+    glob: z.string().optional().describe('Such as "*.ts".'),
   }),
   async run({ pattern, path, glob }, context) {
     const place = workPath(path ?? '.', context.sandbox.workdir);

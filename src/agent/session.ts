@@ -6,7 +6,7 @@ import type { Model, ModelMessage, Usage } from '../model/model.ts';
 import { noUsage } from '../model/prices.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { type Budget, defaultOutputTokens } from './budget.ts';
-import { fence, newNonce } from './fence.ts';
+import { fence, newNonce, type Part } from './fence.ts';
 import { createOutputStore } from './output-store.ts';
 import { type PromptWatch, watchPrompts } from './prefix.ts';
 import { buildMessages, roundMessage } from './prompts.ts';
@@ -20,7 +20,7 @@ export interface AgentRequest {
   contract: Contract;
   walls: Walls;
   model: { name: string; effort: string | null };
-  briefing: string;
+  briefing: readonly Part[];
   plan: string;
   /** What verification found, when it sent the work back. */
   feedback: string | null;
@@ -114,9 +114,9 @@ function firstMessages(request: AgentRequest, doors: AgentDoors, nonce: string):
     return [...request.conversation, roundMessage({ feedback, guidance, nonce, mask })];
   }
   const toolNotes = toolsOf(request.walls, doors.tools).flatMap(({ name, notes }) =>
-    notes ? [`${name}: ${notes}`] : [],
+    notes ? [{ heading: name, text: notes }] : [],
   );
-  return buildMessages({ ...request, nonce, mask, workdir: sandbox.workdir, toolNotes: toolNotes.join('\n\n') });
+  return buildMessages({ ...request, nonce, mask, workdir: sandbox.workdir, toolNotes });
 }
 
 /** The result of a round, with what it spent. */

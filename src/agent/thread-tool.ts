@@ -12,10 +12,11 @@ export function readThread(read: (number: number) => Promise<string | null>): Ag
   const known = new Map<number, Promise<string | null>>();
   return defineTool({
     name: 'read_thread',
+    readsOnly: true,
     description:
-      'Reads an issue or pull request of this repository on GitHub, with comments and reviews, as far as people wrote them ' +
-      'who may steer the work. Nothing can be written there.',
-    shape: z.object({ number: z.int().positive().max(999_999_999).describe('Its number, such as 12 for #12.') }),
+      'Reads an issue or pull request of this repository, with comments and reviews, as far as people who may steer the work ' +
+      'wrote them.',
+    shape: z.object({ number: z.int().positive().max(999_999_999) }),
     async run({ number }, context) {
       if (!known.has(number) && known.size >= mostThreads)
         return result(`Not read: ${mostThreads} issues and pull requests were read already.`);

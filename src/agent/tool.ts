@@ -37,6 +37,8 @@ export type ToolOutcome =
 export interface AgentTool extends ToolSpec {
   /** What others say about the tool: untrusted, shown in a fence beside the task, never as its description. */
   notes?: string;
+  /** Changes nothing anywhere: may run side by side with others of which that is true. */
+  readsOnly?: boolean;
   /** `given` is what the model wrote, parsed as JSON and nothing more. */
   run(given: unknown, context: ToolContext): Promise<ToolOutcome>;
 }
@@ -46,19 +48,26 @@ export function defineTool<Shape extends z.ZodType>(tool: {
   name: string;
   description: string;
   shape: Shape;
+  readsOnly?: boolean;
   run: (given: z.output<Shape>, context: ToolContext) => Promise<ToolOutcome>;
 }): AgentTool {
-  const { $schema: _, ...parameters } = z.toJSONSchema(tool.shape, { io: 'input' });
+  const { $schema: _, ...parameters } = z.toJSONSchema(tool.shape, { io: 'input', override: lean });
   return {
     name: tool.name,
     description: tool.description,
     parameters,
+    readsOnly: tool.readsOnly ?? false,
     async run(given, context) {
       const read = tool.shape.safeParse(given);
       if (read.success) return tool.run(read.data, context);
       return result(`Not run: the arguments do not fit.\n${z.prettifyError(read.error)}`);
     },
   };
+}
+
+/** Each turn pays for the schema: what the shape checks anyway, and tells when it fails, is left out. */
+function lean({ jsonSchema }: { jsonSchema: Record<string, unknown> }): void {
+  for (const word of ['default', 'minLength', 'exclusiveMinimum', 'maximum']) delete jsonSchema[word];
 }
 
 export function result(text: string, more: { fingerprint?: string; changed?: boolean } = {}): ToolOutcome {

@@ -67,7 +67,10 @@ export function choose(needs: Choosing, snapshot: Snapshot): Chosen {
   const signs = { changes, identifiers: mentions.identifiers };
   for (const test of exercisingTests(snapshot, subjects, signs, most.tests)) chosen.add(test, 'test');
 
-  const touched = [...subjects, ...chosen.of('test'), ...contract.boundaries.files.map(foldersOnly)];
+  const { files, tests, docs } = contract.context;
+  // Also places where nothing stands yet: what is created there has to follow the rules above it.
+  const places = [...contract.boundaries.files, ...[...files, ...tests, ...docs].filter(isPlace)].map(foldersOnly);
+  const touched = [...subjects, ...chosen.of('test'), ...chosen.of('doc'), ...places];
   for (const rule of rulesFor(touched, snapshot.files)) chosen.add({ ...rule, score: 0 }, 'rule');
   for (const lesson of needs.lessons) {
     const path = lesson.paths.length === 0 ? 'all' : subjects.find((subject) => matchesAny(subject, lesson.paths));
@@ -201,6 +204,9 @@ function addAllowed(contract: Contract, { files }: Snapshot, chosen: Collected):
   for (const { path } of found)
     chosen.add(rank(path, [{ points: 9, words: 'is among the allowed files' }]), isTestPath(path) ? 'test' : 'file');
 }
+
+/** No issue and no address. */
+const isPlace = (reference: string) => !/^https?:\/\/|#/i.test(reference);
 
 /** `packages/api/**` → `packages/api/_`: a path below the folders that a glob is sure of. */
 function foldersOnly(glob: string): string {

@@ -68,7 +68,8 @@ export function cutToBudget(
 }
 
 export function headingTokens({ path, kind, why }: Pick<Wish, 'path' | 'kind' | 'why'>): number {
-  return estimateTokens(`--- ${path} (${kind}: ${why})\n\n\n`);
+  // A mark of twelve characters stands in each heading.
+  return estimateTokens(`--- ${'x'.repeat(12)} ${path} (${kind}: ${why}), named only\n\n\n`);
 }
 
 /** Wishes whose headings fit: those that the contract names first, then the others, each in order. */

@@ -11,9 +11,13 @@ export interface FetchBounds {
 /**
  * A fetch for one server: nothing leaves for another origin, and no response is larger than the bound. The standing stream for
  * what a server wants to tell by itself is never opened: nothing that comes without being asked for is wanted.
- * `onBroken` is called when a response passes its bound, because the SDK would go on waiting for the rest.
+ * `brokenFor` says at a request who is told when its response passes the bound, because the SDK would go on waiting for the rest.
  */
-export function boundedFetch(address: string, bounds: FetchBounds, onBroken: (error: Error) => void): typeof fetch {
+export function boundedFetch(
+  address: string,
+  bounds: FetchBounds,
+  brokenFor: () => (error: Error) => void,
+): typeof fetch {
   const { origin } = new URL(address);
   let requests = 0;
   let resumptions = 0;
@@ -28,6 +32,7 @@ export function boundedFetch(address: string, bounds: FetchBounds, onBroken: (er
     }
     requests += 1;
     if (requests > bounds.requests) throw new Error(`more than ${bounds.requests} requests on one connection`);
+    const onBroken = brokenFor();
     return limited(await fetch(url, { ...init, redirect: 'manual' }), bounds.responseBytes, onBroken);
   };
 }

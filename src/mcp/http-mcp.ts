@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { isJSONRPCRequest } from '@modelcontextprotocol/sdk/types.js';
@@ -29,7 +30,7 @@ async function connect(server: McpServer, options: McpConnecting): Promise<McpCo
   broken.promise.catch(() => undefined);
   const transport = new StreamableHTTPClientTransport(new URL(server.url), {
     requestInit: { headers: { ...server.headers } },
-    fetch: boundedFetch(server.url, bounds, broken.reject),
+    fetch: boundedFetch(server.url, bounds, () => tooLarge.getStore() ?? broken.reject),
     reconnectionOptions: {
       initialReconnectionDelay: 200,
       maxReconnectionDelay: 5_000,
@@ -40,6 +41,7 @@ async function connect(server: McpServer, options: McpConnecting): Promise<McpCo
   const client = new Client({ name: 'millwright', version: '1.0.0' }, { capabilities: {}, jsonSchemaValidator: none });
   countAsked(transport, options.onAsked, broken.reject);
   const close = closing(client, transport);
+  const calls = { open: 0, failed: false };
   try {
     const tools = await within(timeoutMs, signal, async () => {
       await client.connect(transport, { timeout: timeoutMs });
@@ -48,16 +50,23 @@ async function connect(server: McpServer, options: McpConnecting): Promise<McpCo
     return {
       tools,
       async call(tool, given, { timeoutMs: callMs, signal: stop }) {
+        const own = Promise.withResolvers<never>();
+        calls.open += 1;
         try {
           const asked = { method: 'tools/call', params: { name: tool, arguments: { ...given } } } as const;
           // Not `callTool`: that compiles the server's own schemas and runs their patterns in this process.
+          const request = () => client.request(asked, CallResult, { timeout: callMs });
           const result = await within(callMs, stop, () =>
-            Promise.race([client.request(asked, CallResult, { timeout: callMs }), broken.promise]),
+            Promise.race([tooLarge.run(own.reject, request), own.promise, broken.promise]),
           );
           return answerOf(result, answerChars);
         } catch (error) {
-          await close();
+          calls.failed = true;
           throw failure(error, server, stop);
+        } finally {
+          calls.open -= 1;
+          // Calls beside one that failed may still get their answers; the last one closes.
+          if (calls.failed && calls.open === 0) await close();
         }
       },
       [Symbol.asyncDispose]: close,
@@ -67,6 +76,9 @@ async function connect(server: McpServer, options: McpConnecting): Promise<McpCo
     throw failure(error, server, signal);
   }
 }
+
+/** In a call: ends this call alone when the response to it is too large. */
+const tooLarge = new AsyncLocalStorage<(error: Error) => void>();
 
 /** Never compiles what a server sends. */
 const none: jsonSchemaValidator = {

@@ -28,7 +28,10 @@ export interface McpConnecting {
 export interface McpConnection extends AsyncDisposable {
   /** As listed when the connection was opened, all of it untrusted. */
   readonly tools: readonly OfferedTool[];
-  /** Errors: `outside.mcp`, after which the connection is of no use; `run.cancelled`. */
+  /**
+   * Calls may run side by side. Errors: `outside.mcp`, after which no further call should be made on this connection, though
+   * those under way go on; it closes after the last of them. `run.cancelled`.
+   */
   call(tool: string, given: Readonly<Record<string, unknown>>, options: McpCalling): Promise<McpAnswer>;
 }
 

@@ -11,7 +11,7 @@ import { MillwrightError } from '../errors.ts';
 import type { DiffFile, PatchResult } from '../git/git.ts';
 import type { ModelMessage } from '../model/model.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
-import { type Briefing, briefingText } from './context.ts';
+import { type Briefing, briefingParts } from './context.ts';
 import { type PlanResult, planText } from './plan.ts';
 import { threadText } from './threads.ts';
 
@@ -83,7 +83,7 @@ export async function build(
         contract: attempt.contract,
         walls: attempt.walls,
         model: { name, effort },
-        briefing: briefingText(needs.briefing),
+        briefing: briefingParts(needs.briefing),
         plan: planText(needs.planned),
         feedback,
         guidance,

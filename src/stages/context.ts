@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Part } from '../agent/fence.ts';
 import { type Choice, choose, type Lesson } from '../context/choose.ts';
 import { cutToBudget, entryKinds, type Wish } from '../context/cut-to-budget.ts';
 import { outlineOf } from '../context/outline.ts';
@@ -149,12 +150,13 @@ export function briefingWait({ question, missing }: Briefing, { start }: Pick<Ru
   return { code: 'context-missing', text, question, detail: missing.join('\n') };
 }
 
-/** The briefing as text for a prompt; everything in it is data. */
-export function briefingText({ entries, missing, leftOut }: Briefing): string {
-  const parts = entries.map(
-    (entry) => `--- ${entry.path} (${entry.kind}: ${entry.why})\n${entry.text ?? '[named only: read it when needed]'}`,
-  );
-  if (missing.length > 0) parts.push(`--- Not found\n${missing.join('\n')}`);
-  if (leftOut > 0) parts.push(`--- ${leftOut} further files seemed to matter less and are left out for room`);
-  return parts.join('\n\n');
+/** The briefing as a prompt shows it: entries under headings that none of them can imitate. Everything in it is data. */
+export function briefingParts({ entries, missing, leftOut }: Briefing): Part[] {
+  const parts = entries.map(({ path, kind, why, text }) => ({
+    heading: `${path} (${kind}: ${why})${text === null ? ', named only' : ''}`,
+    text: text ?? '',
+  }));
+  if (missing.length > 0) parts.push({ heading: 'Not found', text: missing.join('\n') });
+  if (leftOut > 0) parts.push({ heading: `${leftOut} further files seemed to matter less and are left out`, text: '' });
+  return parts;
 }

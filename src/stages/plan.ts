@@ -6,7 +6,7 @@ import { PlanShape } from '../agent/shapes.ts';
 import type { Attempt } from '../attempt.ts';
 import type { PlanFacts } from '../report/facts.ts';
 import { type Outcome, type Run, stageNames } from '../run.ts';
-import { type Briefing, briefingText } from './context.ts';
+import { type Briefing, briefingParts } from './context.ts';
 import { allowHelps, objectionKinds, objectionsTo, type PlanObjection, tidyPlan } from './plan-objections.ts';
 import { issuesText, proposedIssues } from './plan-split.ts';
 
@@ -61,7 +61,7 @@ function ask(attempt: Planning, briefing: Briefing, refused: Refused | null) {
   const messages = planMessages({
     contract: attempt.contract,
     walls: attempt.walls,
-    briefing: briefingText(briefing),
+    briefing: briefingParts(briefing),
     guidance: isPast('plan', attempt.run) ? null : attempt.run.start.guidance,
     nonce: attempt.nonce,
     objections:

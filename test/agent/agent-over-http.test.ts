@@ -33,7 +33,7 @@ test('a model behind a real HTTP server mends the sample project with the real t
       contract: someContract(),
       walls: someWalls(),
       model: { name: 'demo', effort: null },
-      briefing: '',
+      briefing: [],
       plan: '',
       feedback: null,
       guidance: null,

@@ -1,7 +1,10 @@
+import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createBudget } from '../../src/agent/budget.ts';
 import { type AgentDoors, type AgentEvent, type AgentRequest, runAgent } from '../../src/agent/loop.ts';
 import { AgentResult } from '../../src/agent/result.ts';
+import type { AgentTool } from '../../src/agent/tool.ts';
+import { builtInTools } from '../../src/agent/tools.ts';
 import type { Clock } from '../../src/clock.ts';
 import { MillwrightError } from '../../src/errors.ts';
 import type { ModelRequest } from '../../src/model/model.ts';
@@ -34,7 +37,7 @@ async function run({ replies, files, request, doors, signal }: Setting) {
     contract: someContract(),
     walls: someWalls(),
     model: { name: 'gpt-4.1', effort: null },
-    briefing: 'src/parse.js is the parser.',
+    briefing: [{ heading: 'src/parse.js', text: 'It is the parser.' }],
     plan: 'Mend src/parse.js.',
     feedback: null,
     guidance: null,
@@ -84,7 +87,10 @@ test('works with tools until the model submits, and gives back what can be saved
 
 test('shows contract, walls, briefing and plan as fenced data after a system prompt that never changes', async () => {
   const one = await run({ replies: [submit] });
-  const two = await run({ replies: [submit], request: { briefing: 'other', guidance: 'Look at the docs.' } });
+  const two = await run({
+    replies: [submit],
+    request: { briefing: [{ heading: 'other', text: '' }], guidance: 'Look at the docs.' },
+  });
 
   const [system, task] = one.model.requests[0]?.messages ?? [];
   const text = task?.text ?? '';
@@ -92,7 +98,9 @@ test('shows contract, walls, briefing and plan as fenced data after a system pro
   expect(system).toEqual(two.model.requests[0]?.messages[0]);
   expect(text).toContain(`<data ${mark} kind="contract">\n## Goal\nParse empty input without failing.`);
   expect(text).toContain('- AC1: Given empty input');
-  expect(text).toContain(`<data ${mark} kind="briefing">\nsrc/parse.js is the parser.\n</data ${mark}>`);
+  expect(text).toContain(
+    `<data ${mark} kind="briefing">\n--- ${mark} src/parse.js\nIt is the parser.\n</data ${mark}>`,
+  );
   expect(text).not.toContain('Guidance of a person');
   expect(two.model.requests[0]?.messages[1]?.text).toContain('Look at the docs.');
 });
@@ -122,6 +130,98 @@ test('answers parallel calls in their order', async () => {
   const [first, second] = results(model.requests[1]);
   expect(first).toContain('one');
   expect(second).toContain('two');
+});
+
+/** Tools that tell when they begin and end; `meet` says how many of them have to be under way before any ends. */
+function meeting(meet: number) {
+  const told: string[] = [];
+  const all = Promise.withResolvers<void>();
+  let open = 0;
+  const tool = (name: string, readsOnly: boolean): AgentTool => ({
+    name,
+    description: '',
+    parameters: { type: 'object' },
+    readsOnly,
+    async run() {
+      told.push(`${name} begins`);
+      open += 1;
+      if (open >= meet) all.resolve();
+      await Promise.race([all.promise, setTimeout(500)]);
+      // The first to begin is the last to end.
+      await setTimeout(name.endsWith('1') ? 30 : 1);
+      told.push(`${name} ends`);
+      return { kind: 'result', text: `${name} of ${open}` };
+    },
+  });
+  return { told, tool };
+}
+
+test('calls that only read run side by side, and are answered and recorded in their order', async () => {
+  const { told, tool } = meeting(3);
+  const tools = [tool('read1', true), tool('read2', true), tool('read3', true)];
+  const replies = [{ toolCalls: tools.map(({ name }) => toolCall(name, {})) }, submit];
+
+  const { model, events } = await run({ replies, doors: { tools } });
+
+  expect(told.slice(0, 3)).toEqual(['read1 begins', 'read2 begins', 'read3 begins']);
+  expect(told.at(-1)).toBe('read1 ends');
+  expect(results(model.requests[1])).toEqual(['read1 of 3', 'read2 of 3', 'read3 of 3']);
+  const recorded = events.filter(({ kind }) => kind === 'tool.call').map(({ data }) => data.name);
+  expect(recorded).toEqual(['read1', 'read2', 'read3', 'submit']);
+});
+
+test('calls that change something run alone, in their place among those that read', async () => {
+  const { told, tool } = meeting(1);
+  const tools = [tool('read1', true), tool('read2', true), tool('write1', false), tool('write2', false)];
+  const order = ['read1', 'write1', 'write2', 'read1', 'read2'];
+  const replies = [{ toolCalls: order.map((name) => toolCall(name, {})) }, submit];
+
+  await run({ replies, doors: { tools } });
+
+  expect(told).toEqual([
+    ...['read1 begins', 'read1 ends', 'write1 begins', 'write1 ends', 'write2 begins', 'write2 ends'],
+    ...['read1 begins', 'read2 begins', 'read2 ends', 'read1 ends'],
+  ]);
+});
+
+test('no more than eight calls run side by side, however many a reply has', async () => {
+  let open = 0;
+  let most = 0;
+  const tools: AgentTool[] = [
+    {
+      ...meeting(1).tool('read1', true),
+      async run() {
+        open += 1;
+        most = Math.max(most, open);
+        await setTimeout(1);
+        open -= 1;
+        return { kind: 'result', text: 'x', fingerprint: String(Math.random()) };
+      },
+    },
+  ];
+  const replies = [{ toolCalls: Array.from({ length: 20 }, () => toolCall('read1', {})) }, submit];
+
+  const { model } = await run({ replies, doors: { tools } });
+
+  expect(most).toBe(8);
+  expect(results(model.requests[1])).toHaveLength(20);
+});
+
+test('when a call throws, the round waits for those beside it before it ends', async () => {
+  const { told, tool } = meeting(1);
+  const lost = { ...tool('lost', true), run: () => Promise.reject(new MillwrightError('outside.sandbox')) };
+  const tools = [lost, tool('read1', true)];
+  const replies = [{ toolCalls: [toolCall('lost', {}), toolCall('read1', {})] }];
+
+  await expect(run({ replies, doors: { tools } })).rejects.toMatchObject({ code: 'outside.sandbox' });
+
+  expect(told).toEqual(['read1 begins', 'read1 ends']);
+});
+
+test('of the built-in tools, reading files and searching only read', () => {
+  const reading = builtInTools.filter(({ readsOnly }) => readsOnly).map(({ name }) => name);
+
+  expect(reading).toEqual(['read_file', 'search']);
 });
 
 test('calls after a submission in the same reply are answered, not run', async () => {
@@ -301,7 +401,10 @@ test('secrets stay out of prompts, events and submissions', async () => {
     calling('submit', { summary: 'The token is s3cret.', assumptions: ['s3cret'] }),
   ];
 
-  const { result, model, events } = await run({ replies, request: { briefing: 'token s3cret', plan: 's3cret' } });
+  const { result, model, events } = await run({
+    replies,
+    request: { briefing: [{ heading: 's3cret', text: 'token s3cret' }], plan: 's3cret' },
+  });
 
   expect(JSON.stringify(model.requests[0])).not.toContain('s3cret');
   expect(JSON.stringify(results(model.requests[1]))).not.toContain('s3cret');
@@ -332,7 +435,7 @@ test('shortens old outputs when the window fills, and keeps contract and plan', 
 
   const { result, model, events } = await run({
     replies: [...replies, submit],
-    request: { model: { name: 'gpt-4', effort: null }, briefing: '' },
+    request: { model: { name: 'gpt-4', effort: null }, briefing: [] },
   });
 
   const last = model.requests.at(-1)?.messages ?? [];

@@ -26,6 +26,7 @@ describe('the tools of a server', () => {
       ['docs__search', 'Calls the tool search of the MCP server docs. It reads only.'],
       ['docs__read', 'Calls the tool read of the MCP server docs. It may change things outside of the work tree.'],
     ]);
+    expect(tools.map(({ readsOnly }) => readsOnly)).toEqual([true, false]);
     expect(withheld).toEqual([]);
   });
 

@@ -87,7 +87,7 @@ async function measureOurs(task: BenchTask, issue: number, store: TestStore): Pr
       contract: { ...emptyContract(), goal: task.goal, criteria: [{ id: 'AC1', text: task.goal }] },
       walls: { ...someWalls(), files: { allow: [], deny: [], companions: [], unprotect: [] }, checks: [] },
       model: { name: 'scripted', effort: null },
-      briefing: task.briefed.map((path) => `${path}\n${task.files[path]}`).join('\n'),
+      briefing: task.briefed.map((path) => ({ heading: path, text: task.files[path] ?? '' })),
       plan: `Change ${task.briefed.join(', ') || 'what the search finds'}.`,
       feedback: null,
       guidance: null,

@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { fenceParts, newNonce } from '../../src/agent/fence.ts';
 import type { Lesson } from '../../src/context/choose.ts';
 import { type Contract, emptyContract } from '../../src/contract/contract.ts';
 import type { AttemptStart } from '../../src/run.ts';
-import { Briefing, briefingBudgetTokens, briefingText, briefingWait, selectContext } from '../../src/stages/context.ts';
+import {
+  Briefing,
+  briefingBudgetTokens,
+  briefingParts,
+  briefingWait,
+  selectContext,
+} from '../../src/stages/context.ts';
 import { fetched, workbench } from '../git/workbench.ts';
 
 function contractOn(change: {
@@ -26,6 +33,7 @@ async function briefed(files: Parameters<typeof fetched>[0], contract: Contract,
   return selectContext({ repository, base, contract, ...extra, decisions: new Map(extra.decisions) }, { git });
 }
 
+const fenced = (briefing: Briefing) => fenceParts('briefing', briefingParts(briefing), newNonce());
 const shown = ({ entries }: Briefing) => entries.map(({ kind, path }) => `${kind} ${path}`);
 const whyOf = ({ entries }: Briefing, path: string) => entries.find((entry) => entry.path === path)?.why;
 
@@ -33,7 +41,7 @@ const widget = {
   'AGENTS.md': 'Use tabs.\n',
   'CLAUDE.md': { link: 'AGENTS.md' },
   'CONTRIBUTING.md': 'Be kind.\n',
-  'docs/AGENTS.md': 'Not for code.\n',
+  'docs/AGENTS.md': 'Short words.\n',
   'docs/slugs.md': '# Slugs\n',
   'src/AGENTS.md': 'No default exports.\n',
   'src/CLAUDE.md': 'No default exports.\n',
@@ -67,6 +75,7 @@ describe('what the briefing holds', () => {
       'test test/api.test.ts',
       'rule AGENTS.md',
       'rule CONTRIBUTING.md',
+      'rule docs/AGENTS.md',
       'rule src/AGENTS.md',
       'doc docs/slugs.md',
       'decision #12',
@@ -85,6 +94,7 @@ describe('what the briefing holds', () => {
     expect(whyOf(briefing, 'test/slug.test.ts')).toBe('imports src/slug.ts (+6); is named like src/slug.ts (+4)');
     expect(whyOf(briefing, 'test/api.test.ts')).toBe('reaches src/slug.ts through src/titles.ts (+3)');
     expect(whyOf(briefing, 'src/AGENTS.md')).toBe('rules for everything under src/');
+    expect(whyOf(briefing, 'docs/AGENTS.md')).toBeUndefined();
     expect(whyOf(briefing, 'src/accents.ts')).toMatch(/^is imported by src\/slug\.ts \(\+/);
     expect(briefing.entries.every(({ tokens, text }) => tokens > (text?.length ?? 0) / 4)).toBe(true);
     expect(briefing.tokens).toBe(briefing.entries.reduce((sum, entry) => sum + entry.tokens, 0));
@@ -212,6 +222,31 @@ describe('what the briefing holds', () => {
     expect(whyOf(briefing, 'lesson-1')).toBe('a lesson of earlier runs about src/slug.ts');
   });
 
+  it('takes the rules above files, tests and docs that are still to be written, and no others', async () => {
+    const rules = [
+      'AGENTS.md',
+      'api/AGENTS.md',
+      'api/v2/CLAUDE.md',
+      'docs/AGENTS.md',
+      'web/AGENTS.md',
+      'web/CONTRIBUTING.md',
+    ];
+    const files = Object.fromEntries(rules.map((path) => [path, `rules in ${path}`]));
+    const contract = contractOn({
+      context: { files: ['api/v2/orders/new.ts'], docs: ['docs/guide/*.md'] },
+      boundaries: { files: ['**'] },
+    });
+
+    const briefing = await briefed({ ...files, 'web/page.ts': 'x' }, contract);
+
+    expect(shown(briefing).filter((entry) => entry.startsWith('rule '))).toEqual([
+      'rule AGENTS.md',
+      'rule api/AGENTS.md',
+      'rule docs/AGENTS.md',
+      'rule api/v2/CLAUDE.md',
+    ]);
+  });
+
   it('takes rules and files from the base commit only', async () => {
     const { git, origin, remote } = workbench();
     const base = await git.fetch(remote, origin.commit({ 'AGENTS.md': 'base rules', 'src/a.ts': 'base' }));
@@ -226,8 +261,8 @@ describe('what the briefing holds', () => {
       { git },
     );
 
-    expect(briefingText(briefing)).toContain('base rules');
-    expect(briefingText(briefing)).not.toContain('evil');
+    expect(fenced(briefing)).toContain('base rules');
+    expect(fenced(briefing)).not.toContain('evil');
   });
 
   it('only names what is no text, and says what a checkout cannot hold', async () => {
@@ -238,7 +273,7 @@ describe('what the briefing holds', () => {
 
     expect(briefing.entries[0]).toMatchObject({ path: 'data/logo.png', text: null });
     expect(briefing.missing).toEqual(['Git LFS file data/big.bin holds only its pointer']);
-    expect(briefingText(briefing)).toContain('[named only: read it when needed]');
+    expect(fenced(briefing)).toContain('data/logo.png (file: named in the contract (data/logo.png)), named only\n');
   });
 
   it('is the same every time', async () => {
@@ -271,7 +306,7 @@ describe('the budget of the briefing', () => {
     });
 
     expect(briefing.tokens).toBeLessThanOrEqual(3_000);
-    expect(Buffer.byteLength(briefingText(briefing)) / 3).toBeLessThanOrEqual(3_050);
+    expect(Buffer.byteLength(fenced(briefing)) / 3).toBeLessThanOrEqual(3_050);
     expect(briefing.entries.map(({ text }) => text?.includes('characters left out'))).toEqual([
       ...[true, true, true, true],
       false,

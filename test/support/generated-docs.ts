@@ -91,7 +91,7 @@ export function toolsDoc(): string {
   return [
     note('the zod shapes of `builtInTools` in src/agent/tools.ts'),
     '# Tools of the agent',
-    'The build loop has these and no others, but for the tools of servers that the contract names and the policy grants. Each is told to the model in the words below. A contract may deny any of them but `submit` and `ask`, without which a round could not end. They run in the container; several may be called in one reply, and are answered in their order. A call that fails says why, and how to go on: an edit that misses shows the closest match, a cut output the name under which the rest can be read.',
+    'The build loop has these and no others, but for the tools of servers that the contract names and the policy grants. Each is told to the model in the words below. A contract may deny any of them but `submit` and `ask`, without which a round could not end. They run in the container; several may be called in one reply: those that only read run side by side where they stand next to each other, all others one after the other, and the answers come in the order of the calls. A call that fails says why, and how to go on: an edit that misses shows the closest match, a cut output the name under which the rest can be read.',
     ...sections,
   ]
     .join('\n\n')
