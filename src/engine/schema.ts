@@ -266,4 +266,10 @@ CREATE TABLE installation (
 );
 `,
   },
+  {
+    id: 7,
+    sql: `
+CREATE INDEX runs_title ON runs (id, title);
+`,
+  },
 ];

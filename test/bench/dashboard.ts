@@ -1,0 +1,53 @@
+import { startGitHub } from '../support/github-stand-in.ts';
+import { openWeb } from '../support/web.ts';
+import type { BenchRow } from './row.ts';
+
+const runs = 100_000;
+const rounds = 7;
+
+/** Time to answer each page of the dashboard with 100,000 runs in the store, against 100 ms. */
+export async function dashboardBench(): Promise<BenchRow[]> {
+  const github = await startGitHub();
+  await using web = await openWeb(github);
+  try {
+    const cookie = await web.operator();
+    const run = await web.run(1, { state: 'failed' });
+    await web.doors.db.run(
+      `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
+       INSERT INTO runs SELECT 'q' || printf('%08d', n), repository || (n % 50), organization, owner, name || (n % 50),
+         installation_id, n, CASE n % 10 WHEN 0 THEN 'failed' WHEN 1 THEN 'stopped' ELSE 'done' END, stage, attempt, start,
+         request, outcome, branch, pull_request, head_sha, priority, run_after_ms, NULL, NULL, epoch, failures, NULL, NULL,
+         NULL, limit_repository, limit_organization, created_at_ms, updated_at_ms, ended_at_ms, 'Title ' || n, outcome_code
+       FROM numbers, runs WHERE runs.id = $2`,
+      runs,
+      run.id,
+    );
+    const pages: [string, string][] = [
+      ['list', '/'],
+      ['list, one state', '/?state=failed'],
+      ['list, a state of none', '/?state=waiting'],
+      ['list, one repository', '/?repository=acme/shop7&state=stopped'],
+      ['list, an issue', '/?q=%2399999'],
+      ['list, words that none has', '/?q=nowhere'],
+      ['list, far back', '/?before=q00000100'],
+      ['run', `/runs/${run.id}`],
+      ['trends', '/trends'],
+    ];
+    const rows: BenchRow[] = [];
+    for (const [name, path] of pages) {
+      const times: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        const startedAt = performance.now();
+        const response = await web.ask(path, { cookie });
+        await response.text();
+        if (response.status !== 200) throw new Error(`${path} answered ${response.status}`);
+        times.push(performance.now() - startedAt);
+      }
+      const figure = times.toSorted((a, b) => a - b)[Math.floor(rounds / 2)] ?? Number.NaN;
+      rows.push({ name: `dashboard, ${name} / 100 ms`, figure, floor: 100, target: 1, unit: 'ms' });
+    }
+    return rows;
+  } finally {
+    await github.close();
+  }
+}
