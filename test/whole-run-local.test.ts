@@ -208,7 +208,7 @@ test('a granted tool of an MCP server is called, others are not, and its credent
   const called = server.requests.filter(({ body }) => body.includes('tools/call'));
   expect(called.map(({ body }) => JSON.parse(body).params.name)).toEqual(['search']);
   expect(called[0]?.headers.authorization).toBe('Bearer k3y-of-docs');
-  expect(asked[0]).toMatch(/docs__search: Searches the handbook/);
+  expect(asked[0]).toMatch(/--- [\w-]+ docs__search\\+nSearches the handbook/);
   expect(asked[1]).toMatch(/<data [\w-]+ kind=.{1,4}mcp docs.search.{1,4}>.{1,4}Found for sum: use sum\(\)/);
   expect(asked[2]).toMatch(/there is no tool named .{1,4}docs__publish/);
   expect(out).toMatch(/docs__publish/);

@@ -1,4 +1,5 @@
 import type { Contract } from '../contract/contract.ts';
+import { defaultCompanions } from '../contract/defaults.ts';
 import { protectedGlobs } from '../contract/globs.ts';
 import type { Walls } from '../contract/walls.ts';
 
@@ -45,7 +46,7 @@ export function wallsText(walls: Walls): string {
       'Always protected',
       protectedGlobs.filter((glob) => !files.unprotect.includes(glob)),
     ),
-    listed('May change along with them', files.companions),
+    listed('May change along with them', inShort(files.companions)),
     ...layered('Commands must match', commands.allow),
     listed('Commands that are refused', [...commands.deny, ...tools.denied]),
     listed(
@@ -65,6 +66,13 @@ export function wallsText(walls: Walls): string {
     ...checks,
   ];
   return lines.filter((line) => line !== '').join('\n');
+}
+
+/** The usual twenty globs say no more than their two words. */
+function inShort(companions: readonly string[]): readonly string[] {
+  const usual =
+    companions.length === defaultCompanions.length && defaultCompanions.every((glob) => companions.includes(glob));
+  return usual ? ['lock files', 'recorded snapshots'] : companions;
 }
 
 function section(title: string, values: readonly string[]): string {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fence, fenceParts, newNonce } from '../../src/agent/fence.ts';
 import { planMessages, reviewMessages } from '../../src/agent/prompts.ts';
+import { defaultCompanions } from '../../src/contract/defaults.ts';
 import { someContract, someWalls } from './task.ts';
 
 const task = {
@@ -61,6 +62,17 @@ test('the plan prompt holds the task as data and the objections to an earlier pl
   expect(again[1]?.text).toContain('<data MARK kind="objections">\nsrc/x.js is out of scope');
   expect(again[1]?.text).toContain('<data MARK kind="guidance">\nUse the parser.');
   expect(again[0]).toEqual(first[0]);
+});
+
+test('the usual companions are named in short, other ones as they are', () => {
+  const shown = (companions: readonly string[]) => {
+    const walls = { ...task.walls, files: { ...task.walls.files, companions: [...companions] } };
+    const text = planMessages({ ...task, walls, objections: null })[1]?.text ?? '';
+    return /^May change along with them: (.*)$/m.exec(text)?.[1];
+  };
+
+  expect(shown(defaultCompanions)).toBe('lock files, recorded snapshots');
+  expect(shown(['go.sum', '**/*.snap'])).toBe('go.sum, **/*.snap');
 });
 
 test('texts that look like placeholders are left as they are', () => {
