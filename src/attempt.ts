@@ -87,15 +87,44 @@ export async function openAttempt(
   );
   const servers = serversFor(doors.host.operatorPolicy, `${run.owner}/${run.name}`, doors.host.secrets);
   const mask = createMask({ ...secrets, ...credentialsOf(servers) });
-  const record = (kind: string, data: unknown) => {
-    const event = {
-      runId: run.id,
-      attempt: run.attempt,
-      kind,
-      data: maskDeep(kind === 'model.call' ? withCost(data, walls) : data, mask),
-    };
-    return append(doors.db, event);
+  const record = recordOf(run, walls, mask, doors);
+  const { budget, model } = await payingModel({ run, walls, record, mask }, doors);
+  return {
+    run,
+    lease,
+    ref,
+    repository: run.repository,
+    remote,
+    github: doors.github.repository(ref),
+    contract,
+    revision: run.request.allowed.length === 0 ? run.request.revision : revisionOfContract(contract),
+    walls,
+    base: accepted.base,
+    budget,
+    model: (stage) => (stage === 'build' ? { ...model(stage), door: doors.model } : model(stage)),
+    nonce: newNonce(),
+    secrets,
+    servers,
+    mask,
+    record,
+    signal,
+    deadlineMs: doors.clock.nowMs() + (walls.limits.minutes + 60) * 60_000,
   };
+}
+
+/** A server may send back what we sent to it. */
+function credentialsOf(servers: ReadonlyMap<string, ServerAddress>): Record<string, string> {
+  const hidden = [...servers.values()].flatMap((server) =>
+    server.hidden.map((value, index) => [`of MCP server ${server.name} ${index + 1}`, value]),
+  );
+  return Object.fromEntries(hidden);
+}
+
+/** The model as a run pays for it: every call out of the issue's ledger and the policy's budgets, recorded and masked. */
+export async function payingModel(
+  { run, walls, record, mask }: Pick<Attempt, 'run' | 'walls' | 'record' | 'mask'>,
+  doors: Pick<Doors, 'db' | 'clock' | 'model' | 'host'>,
+): Promise<Pick<Attempt, 'budget' | 'model'>> {
   const issueKey = `issue:${run.repository}#${run.issue}`;
   const choice = (stage: StageName) => ({
     name: walls.model.perStage[stage]?.name ?? walls.model.name ?? doors.host.modelName,
@@ -114,37 +143,28 @@ export async function openAttempt(
     ledger: spendLedger(run, walls, issueKey, doors),
   });
   return {
-    run,
-    lease,
-    ref,
-    repository: run.repository,
-    remote,
-    github: doors.github.repository(ref),
-    contract,
-    revision: run.request.allowed.length === 0 ? run.request.revision : revisionOfContract(contract),
-    walls,
-    base: accepted.base,
     budget,
     model: (stage) => ({
       ...choice(stage),
-      door: stage === 'build' ? doors.model : budgetedModel(recordedModel(doors.model, stage, record, mask), budget),
+      door: budgetedModel(recordedModel(doors.model, stage, record, mask), budget),
     }),
-    nonce: newNonce(),
-    secrets,
-    servers,
-    mask,
-    record,
-    signal,
-    deadlineMs: doors.clock.nowMs() + (walls.limits.minutes + 60) * 60_000,
   };
 }
 
-/** A server may send back what we sent to it. */
-function credentialsOf(servers: ReadonlyMap<string, ServerAddress>): Record<string, string> {
-  const hidden = [...servers.values()].flatMap((server) =>
-    server.hidden.map((value, index) => [`of MCP server ${server.name} ${index + 1}`, value]),
-  );
-  return Object.fromEntries(hidden);
+/** The record of one attempt in the ledger: secrets masked, each model call with its price. */
+export function recordOf(
+  run: Pick<Run, 'id' | 'attempt'>,
+  walls: Walls,
+  mask: (text: string) => string,
+  { db }: Pick<Doors, 'db'>,
+): Attempt['record'] {
+  return (kind, data) =>
+    append(db, {
+      runId: run.id,
+      attempt: run.attempt,
+      kind,
+      data: maskDeep(kind === 'model.call' ? withCost(data, walls) : data, mask),
+    });
 }
 
 /** Takes up what `/allow` and `/waive` have added to the request since the attempt was opened, for its next verdict. */
@@ -177,7 +197,7 @@ export function amended(
   return { contract: widened, walls: { ...walls, files: { ...walls.files, allow } } };
 }
 
-function spendLedger(run: Run, walls: Walls, issueKey: string, { db }: Doors): SpendLedger {
+function spendLedger(run: Run, walls: Walls, issueKey: string, { db }: Pick<Doors, 'db'>): SpendLedger {
   const shared: (SharedBudget & { clause: SpendClause })[] = [
     {
       key: issueKey,

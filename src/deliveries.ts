@@ -7,6 +7,8 @@ import { renameRepository, runByPullRequest } from './engine/runs.ts';
 import { applyFound, foundEvent } from './found.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
+import { revertedBy, revertMerged } from './learning/escapes.ts';
+import { lessonPullChanged } from './learning/lesson-pulls.ts';
 import { onboardAll } from './onboarding.ts';
 import { type Applied, issueEdited, leaveRun, pullRequestEnded, pullRequestReopened, startRun } from './start-run.ts';
 
@@ -180,7 +182,14 @@ async function applyReviewComment(payload: Payload<'pull_request_review_comment'
 async function applyPullRequest(payload: Payload<'pull_request'>, doors: Doors): Promise<Applied> {
   const ref = refOf(payload);
   if (!ref || (payload.action !== 'closed' && payload.action !== 'reopened')) return 'done';
-  const run = await runByPullRequest(doors.db, repositoryKey(doors.host.githubHost, ref), payload.pull_request.number);
+  const { number, merged, head, base, title, body } = payload.pull_request;
+  const key = repositoryKey(doors.host.githubHost, ref);
+  const ofFork = head.repo?.id !== base.repo.id;
+  const reverted = merged ? revertedBy({ branch: head.ref, ofFork, title, body: body ?? '' }) : null;
+  if (reverted !== null) await revertMerged(doors.db, key, reverted, number);
+  const what = payload.action === 'reopened' ? 'reopened' : merged === true ? 'merged' : 'closed';
+  await lessonPullChanged(ref, number, what, doors);
+  const run = await runByPullRequest(doors.db, key, number);
   if (!run) return 'done';
   if (payload.action === 'reopened') return pullRequestReopened(run, payload.sender.login, doors);
   // Closed before it was opened again: old news by now.

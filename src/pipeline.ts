@@ -5,6 +5,8 @@ import { append } from './engine/ledger.ts';
 import { updateRun } from './engine/runs.ts';
 import { createSteps } from './engine/steps.ts';
 import type { Remote } from './git/git.ts';
+import { noteReverts } from './learning/escapes.ts';
+import { noteUses, recallLessons } from './learning/recall.ts';
 import { readLayers } from './policy-source.ts';
 import { readRecord } from './record.ts';
 import { type AttemptEnd, type Run, type StageName, stageNames } from './run.ts';
@@ -42,6 +44,7 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
   if (unavailable) return { state: 'waiting', outcome: unavailable };
 
   await enter('context');
+  await noteReverts(attempt.repository, attempt.base.commit, doors);
   const briefing = await steps.step('context', Briefing, async () =>
     selectContext(
       {
@@ -51,11 +54,13 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
         walls: attempt.walls,
         decisions: await readDecisions(attempt),
         lacking: servers.withheld(),
+        lessons: await recallLessons(attempt.repository, attempt.base.commit, doors),
         budgetTokens: briefingBudgetTokens([attempt.model('plan').name, attempt.model('build').name]),
       },
       doors,
     ),
   );
+  await noteUses(doors.db, attempt.repository, lease.run, briefing);
   const missing = briefingWait(briefing, lease.run);
   if (missing) return { state: 'waiting', outcome: missing };
 

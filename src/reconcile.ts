@@ -7,6 +7,7 @@ import { asMillwrightError } from './errors.ts';
 import { enterFound } from './found.ts';
 import type { PlacedComment, RepositoryGitHub, RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
+import { findLessonEnds } from './learning/lesson-pulls.ts';
 import { isRollbackFilled } from './rollback/fill-section.ts';
 import { liveStates, type Run } from './run.ts';
 import { showStatus } from './status.ts';
@@ -94,6 +95,7 @@ async function reconcileRepository(place: Place, sinceMs: number): Promise<void>
     await findComments(await github.recentReviewComments(sinceMs), 'review-comment', place);
   }
   await findUnfilledRollbacks(runs, place);
+  await findLessonEnds(ref, github, doors);
   // What ended while GitHub or this process was away may show an older state still.
   const recentMs = doors.clock.nowMs() - overlapMs;
   for (const run of runs) if (run.updatedAtMs > recentMs && run.state !== 'running') await showStatus(run, doors);

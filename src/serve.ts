@@ -6,6 +6,7 @@ import { expireLeases } from './engine/claim.ts';
 import { listRuns } from './engine/runs.ts';
 import { forgetWorker, heartbeatWorker, listWorkers, reapDeadWorkers } from './engine/workers.ts';
 import { asMillwrightError } from './errors.ts';
+import { expireLessons } from './learning/score.ts';
 import { pauseOf } from './pause.ts';
 import { reconcile } from './reconcile.ts';
 import { retainMachine, retainStore } from './retention.ts';
@@ -151,10 +152,11 @@ function every(intervalMs: number, what: string, doors: Doors, work: () => Promi
   };
 }
 
-/** Containers of dead epochs and past deadlines, workers that are silent, waits that have lasted too long. */
+/** Containers of dead epochs and past deadlines, workers that are silent, waits that have lasted too long, lessons of no use. */
 async function sweep(doors: Doors, runs: boolean): Promise<void> {
   await reapDeadWorkers(doors.db, silentWorkerMs);
   await expireWaits(doors);
+  await expireLessons(doors.db);
   if (!runs || !(await doors.sandbox.status()).available) return;
   const live = await listRuns(doors.db, { states: ['running'], limit: 10_000 });
   const reaped = await doors.sandbox.reap({

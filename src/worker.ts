@@ -8,6 +8,7 @@ import { getRun, moveRun } from './engine/runs.ts';
 import { untilTomorrowMs } from './engine/spend.ts';
 import { asMillwrightError, MillwrightError } from './errors.ts';
 import { measureNextEnd } from './learning/measure.ts';
+import { publishNextLesson } from './learning/publish-lesson.ts';
 import { carry } from './pipeline.ts';
 import { verifyNextRollback } from './rollback/verify-rollback.ts';
 import type { AttemptEnd, Outcome } from './run.ts';
@@ -77,6 +78,9 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
   const rollbacks = options.runs
     ? loop(stopping.signal, bell, doors, () => verifyNextRollback(doors, stopping.signal))
     : Promise.resolve();
+  const lessons = options.runs
+    ? loop(stopping.signal, bell, doors, () => publishNextLesson(doors, stopping.signal))
+    : Promise.resolve();
   const ends = loop(stopping.signal, bell, doors, () => measureNextEnd(doors));
 
   return {
@@ -85,7 +89,7 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
       stopping.abort(shutDown);
       bell.ring();
       for (const { controller } of held.values()) controller.abort(shutDown);
-      await Promise.all([deliveries, runs, rollbacks, ends, ...[...held.values()].map(({ done }) => done)]);
+      await Promise.all([deliveries, runs, rollbacks, ends, lessons, ...[...held.values()].map(({ done }) => done)]);
       bell.close();
     },
   };

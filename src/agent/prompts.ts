@@ -18,6 +18,8 @@ const names = [
   'objections',
   'review-system',
   'review',
+  'lesson-system',
+  'lesson',
 ] as const;
 type PromptName = (typeof names)[number];
 
@@ -120,6 +122,20 @@ export function reviewMessages(look: {
   });
   return [
     { role: 'system', text: fill('review-system', { findings: String(look.findings) }) },
+    { role: 'user', text },
+  ];
+}
+
+/** The single call that words a lesson's rule. The failure is output of programs: untrusted, to be cut by the caller. */
+export function lessonMessages(lesson: {
+  failure: string;
+  nonce: string;
+  mask: (text: string) => string;
+}): ModelMessage[] {
+  const { nonce, mask } = lesson;
+  const text = fill('lesson', { nonce, failure: fence('failure', mask(lesson.failure), nonce) });
+  return [
+    { role: 'system', text: fill('lesson-system') },
     { role: 'user', text },
   ];
 }

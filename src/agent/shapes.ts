@@ -39,3 +39,8 @@ export const ReviewShape = z.object({
   ),
 });
 export type ReviewShape = z.infer<typeof ReviewShape>;
+
+/** What the learn stage asks of the model. Shown as a suggestion in a pull request that a person accepts. */
+export const LessonShape = z.object({
+  sentence: z.string().min(10).max(300).describe('The rule, in one sentence.'),
+});

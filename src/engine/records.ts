@@ -39,6 +39,39 @@ export interface Measures {
   costUsd: number | null;
 }
 
+export const causeKinds = [
+  'check',
+  'environment',
+  'gate',
+  'flaky',
+  'contract',
+  'limit',
+  'end',
+  'guidance',
+  'review',
+] as const;
+
+/** Something that an attempt failed with, was sent back for, or had to be told: a lesson, should it repeat. Everything in it may be hostile. */
+export interface Cause {
+  /** `kind:hash`, the same in every run. */
+  signature: string;
+  kind: (typeof causeKinds)[number];
+  /** Kind of a check, name of a gate or a limit, fields of a contract, a path. */
+  subject: string;
+  /** What is the same in every run, in one order. */
+  lines: string[];
+  /** Files of the repository that it is about. */
+  paths: string[];
+  /** Of a check. */
+  command?: string | null;
+  /** Refused connections of a check that could not run, as `host:port`. */
+  hosts?: string[];
+  /** Fields of a refused contract. */
+  fields?: string[];
+  /** Words of a person who may command, or of a model, as they were. */
+  words?: string;
+}
+
 /** Milliseconds from Monday, 29 December 1969 to the epoch, and of a week: weeks are counted from there, in UTC. */
 export const weekOffsetMs = 3 * 24 * 60 * 60_000;
 export const weekMs = 7 * 24 * 60 * 60_000;
@@ -104,12 +137,23 @@ export async function dueRecords(db: Database, limit: number): Promise<EndRecord
   }));
 }
 
-/** Writes what an end came to, once, into its row and the ledger; false when it is measured already or has ended anew meanwhile. */
-export async function saveMeasures(db: Database, end: EndRecord, measures: Measures): Promise<boolean> {
+/**
+ * Writes what an end came to, once, into its row and the ledger, with its causes; false when it is measured already or has ended anew
+ * meanwhile. `also` runs in the same transaction with the causes that are new.
+ */
+export async function saveMeasures(
+  db: Database,
+  end: EndRecord,
+  measures: Measures,
+  signs: { causes: readonly Cause[]; failure: string | null },
+  also: (sql: Sql, causes: readonly Cause[]) => Promise<void> = async () => {},
+): Promise<boolean> {
   const saved = await db.transaction(async (sql) => {
     const changed = await sql.run(
       `UPDATE records SET due = 0, outcome = $4, stage = $5, sent_back = $6, rounds = $7, rework = $8, judged = $9,
-         first_round_pass = $10, patch_ms = $11, review_ms = $12, turns = $13, tokens = $14, micro_usd = $15, unpriced = $16
+         first_round_pass = $10, patch_ms = $11, review_ms = $12, turns = $13, tokens = $14, micro_usd = $15, unpriced = $16,
+         signature = CAST($17 AS TEXT), repeated = CASE WHEN EXISTS (SELECT 1 FROM causes
+           WHERE repository = $18 AND signature = CAST($17 AS TEXT) AND run_id <> $1) THEN 1 ELSE 0 END
        WHERE run_id = $1 AND attempt = $2 AND due = $3`,
       end.runId,
       end.attempt,
@@ -127,15 +171,40 @@ export async function saveMeasures(db: Database, end: EndRecord, measures: Measu
       measures.tokens,
       Math.ceil((measures.costUsd ?? 0) * 1e6),
       measures.costUsd === null ? 1 : 0,
+      signs.failure,
+      end.repository,
     );
     if (changed === 0) return false;
     await markWeeks(sql, end.runId);
-    const data = { outcome: end.outcome, state: end.state, ...measures };
+    await also(sql, await insertCauses(db, sql, end, signs.causes));
+    const { causes, failure } = signs;
+    const signatures = causes.map(({ signature }) => signature);
+    const data = { outcome: end.outcome, state: end.state, ...measures, failure, signatures };
     await appendIn(db, sql, { runId: end.runId, attempt: end.attempt, kind: 'learn.record', data });
     return true;
   });
   if (saved) await db.wake('events');
   return saved;
+}
+
+async function insertCauses(db: Database, sql: Sql, end: EndRecord, causes: readonly Cause[]): Promise<Cause[]> {
+  const fresh: Cause[] = [];
+  for (const cause of causes) {
+    const { signature, kind, ...data } = cause;
+    const made = await sql.run(
+      `INSERT INTO causes (run_id, attempt, signature, repository, issue, kind, data, at_ms)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, ${db.nowMs}) ON CONFLICT (run_id, attempt, signature) DO NOTHING`,
+      end.runId,
+      end.attempt,
+      signature,
+      end.repository,
+      end.issue,
+      kind,
+      JSON.stringify(data),
+    );
+    if (made > 0) fresh.push(cause);
+  }
+  return fresh;
 }
 
 /** An end that cannot be measured is left as it is, so that it keeps none of the others back. */

@@ -113,7 +113,14 @@ export async function beginAttempt(
       if (!row) return null;
       const before = stageNames.slice(0, stageNames.indexOf(start.from));
       await carrySteps(sql, { runId, from: old.attempt, to: row.attempt, stages: before });
-      await appendState(db, sql, runId, { state: 'queued', by: start.by, reason: start.reason, from: start.from });
+      const { by, reason, from, guidance } = start;
+      await appendState(db, sql, runId, {
+        state: 'queued',
+        by,
+        reason,
+        from,
+        ...(guidance === null ? {} : { guidance }),
+      });
       return runOf(row);
     },
     { claimLock: true },

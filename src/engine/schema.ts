@@ -1,3 +1,5 @@
+import { lessonTables } from './schema-lessons.ts';
+
 /** One step of the schema. Never edited once released: its text is checked against what the store has applied. */
 export interface Migration {
   id: number;
@@ -272,4 +274,5 @@ CREATE TABLE installation (
 CREATE INDEX runs_title ON runs (id, title);
 `,
   },
+  { id: 8, sql: lessonTables },
 ];

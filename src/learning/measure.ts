@@ -1,10 +1,15 @@
 import type { Doors } from '../doors.ts';
-import { dueRecords, type EndRecord, giveUpMeasuring, saveMeasures } from '../engine/records.ts';
+import type { Sql } from '../engine/database.ts';
+import { type Cause, dueRecords, type EndRecord, giveUpMeasuring, saveMeasures } from '../engine/records.ts';
 import { getRun } from '../engine/runs.ts';
 import { asMillwrightError } from '../errors.ts';
-import { readRecord } from '../record.ts';
+import { readLife } from '../record.ts';
+import { learn } from '../stages/learn.ts';
+import { noteMended } from './escapes.ts';
+import { raiseLessons } from './lessons.ts';
+import { livedOf, signsOf } from './signatures.ts';
 
-type MeasuringDoors = Pick<Doors, 'db' | 'log'>;
+type MeasuringDoors = Pick<Doors, 'db' | 'log'> & { host: Pick<Doors['host'], 'githubHost'> };
 
 /** Measures the oldest end that waits for it; false when none does. Any process may; two at once write it once. Errors: `outside.database`. */
 export async function measureNextEnd(doors: MeasuringDoors): Promise<boolean> {
@@ -21,9 +26,30 @@ export async function measureNextEnd(doors: MeasuringDoors): Promise<boolean> {
   return true;
 }
 
-async function measureEnd(end: EndRecord, { db }: MeasuringDoors): Promise<void> {
+async function measureEnd(end: EndRecord, { db, host }: MeasuringDoors): Promise<void> {
   const run = await getRun(db, end.runId);
   if (run === null) return giveUpMeasuring(db, end);
   const outcome = end.outcome || (run.outcome?.code ?? run.state);
-  await saveMeasures(db, { ...end, outcome }, await readRecord(run, end.attempt, { db }));
+  const { attempt, state } = end;
+  const life = await readLife(run, { db });
+  const signs = signsOf({
+    outcome,
+    state,
+    verdicts: life.verdicts
+      .filter((saved) => saved.attempt === attempt && !isCopy(saved, life.verdicts))
+      .map(({ value }) => value),
+    ...livedOf(life.events.filter((event) => event.attempt === attempt)),
+  });
+  // A repository of this machine has no pull requests.
+  const raise = (sql: Sql, causes: readonly Cause[]) =>
+    host.githubHost === 'local' ? Promise.resolve() : raiseLessons(db, sql, end.repository, causes);
+  await saveMeasures(db, { ...end, outcome }, learn({ run, attempt, ...life }), signs, raise);
+  if (outcome === 'merged') await noteMended(db, run);
+}
+
+/** An attempt that begins late holds the verdicts of the one before; they taught then. */
+function isCopy(saved: { name: string; attempt: number; savedAtMs: number }, all: readonly (typeof saved)[]): boolean {
+  return all.some(
+    ({ name, attempt, savedAtMs }) => name === saved.name && savedAtMs === saved.savedAtMs && attempt < saved.attempt,
+  );
 }

@@ -13,6 +13,7 @@ import { stores, type TestStore } from '../support/stores.ts';
 const dayMs = 24 * 60 * 60_000;
 const shop = 'github.com/acme/shop';
 const log = pino({ level: 'silent' });
+const host = { githubHost: 'github.com' };
 
 describe.each(stores)('metrics over time on %s', (_engine, open) => {
   let store: TestStore;
@@ -30,7 +31,7 @@ describe.each(stores)('metrics over time on %s', (_engine, open) => {
   };
   const measureAll = async () => {
     let ends = 0;
-    while (await measureNextEnd({ db, log })) ends += 1;
+    while (await measureNextEnd({ db, log, host })) ends += 1;
     return ends;
   };
   const started = async (issue: number, slug = 'acme/shop') => (await enqueueRun(db, newRun(issue, slug))).run;
@@ -165,7 +166,7 @@ describe.each(stores)('metrics over time on %s', (_engine, open) => {
     await endRun(db, run.id, 'failed', outcome('verification-failed'));
     const other = store.another();
 
-    await Promise.all([measureNextEnd({ db, log }), measureNextEnd({ db: other, log })]);
+    await Promise.all([measureNextEnd({ db, log, host }), measureNextEnd({ db: other, log, host })]);
 
     expect(await dueRecords(db, 10)).toEqual([]);
     const told = () => db.all<{ data: string }>(`SELECT data FROM events WHERE kind = 'learn.record' ORDER BY id`);
