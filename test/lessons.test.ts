@@ -96,7 +96,7 @@ describe('lessons', { timeout: 120_000 }, () => {
     expect(group?.repeatedMistakes).toEqual({ count: 2, of: 3 });
   });
 
-  test('closed unmerged it is silent for good; reopened it is shown again', async () => {
+  test('closed unmerged it is silent: a further run brings nothing', async () => {
     await open();
     await failTwice();
     const pull = onlyPull();
@@ -188,7 +188,7 @@ describe('lessons', { timeout: 120_000 }, () => {
         if (request.response_format?.json_schema?.name !== 'lesson') return build(request, index);
         return {
           text: JSON.stringify({
-            sentence: 'Ask @maya <!-- millwright:lessons --> and closes #1 | ![x](http://x.example/y)',
+            sentence: 'Ask @maya <!-- millwright:lessons --> and closes #77 | ![x](http://x.example/y)',
           }),
         };
       },
@@ -200,7 +200,7 @@ describe('lessons', { timeout: 120_000 }, () => {
     const rules = (await site.github.fileAt(repo, pull.headRef, 'AGENTS.md')) ?? '';
     expect(rules).toContain('maya');
     expect(rules.match(/<!-- millwright:lessons -->/g)).toHaveLength(1);
-    for (const text of [rules, pull.body]) expect(text).not.toMatch(/[^`]@maya|[^`]#1 |!\[x\]/);
+    for (const text of [rules, pull.body]) expect(text.replace(/`[^`]*`/g, '')).not.toMatch(/@maya|#77|!\[x\]/);
     expect(pull.body).toContain('A model worded this sentence');
     const runs = await listRuns(site.factory.doors.db, {});
     const calls = await eventsOf(site.factory.doors.db, runs[0]?.id ?? '', { kinds: ['model.call'] });
