@@ -17,7 +17,11 @@ const mostEvents = 100_000;
 
 /** What one attempt of a run came to, from its ledger and its saved verdicts, whichever way it ended (SPEC §9). */
 export async function readRecord(run: Run, attempt: number, doors: Pick<Doors, 'db'>): Promise<LearnResult> {
-  return learn({ run, attempt, ...(await readLife(run, doors)) });
+  return recordFrom(run, attempt, await readLife(run, doors));
+}
+
+export function recordFrom(run: Run, attempt: number, life: Life): LearnResult {
+  return learn({ run, attempt, ...life });
 }
 
 /** Everything that a record is drawn from. */

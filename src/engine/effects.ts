@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { holdLease, type Lease } from './claim.ts';
-import type { Database } from './database.ts';
+import type { Database, Sql } from './database.ts';
 
 /**
  * Does something outside at most once per run and key, as far as this side can: a saved result is returned; else `look`
@@ -51,7 +51,7 @@ export async function once(db: Database, runId: string, key: string, work: () =>
 }
 
 /** Whether `once` has finished under this key. */
-export async function isDone(db: Database, runId: string, key: string): Promise<boolean> {
+export async function isDone(db: Sql, runId: string, key: string): Promise<boolean> {
   const one = 'SELECT effect_key FROM effects WHERE run_id = $1 AND effect_key = $2';
   return (await db.all(one, runId, key)).length > 0;
 }

@@ -10,6 +10,7 @@ import {
 } from '../run.ts';
 import { holdLease, type Lease } from './claim.ts';
 import type { Database, Sql, SqlValue } from './database.ts';
+import { isDone } from './effects.ts';
 import { appendIn } from './ledger.ts';
 import { insertRun, type NewRun, priorityOf } from './new-run.ts';
 import { noteEnd } from './records.ts';
@@ -90,7 +91,7 @@ export async function beginAttempt(
     async (sql) => {
       const [old] = await sql.all<RunRow>('SELECT * FROM runs WHERE id = $1', runId);
       if (!old) return null;
-      if (start.cause && (await hasBegun(sql, runId, start.cause))) return runOf(old);
+      if (start.cause && (await isDone(sql, runId, `attempt:${start.cause}`))) return runOf(old);
       if (!['waiting', 'done', 'failed', 'stopped'].includes(old.state)) return null;
       const [live] = await sql.all<RunRow>(liveRunSql, old.repository, old.issue);
       if (live && live.id !== runId) return null;
@@ -114,24 +115,14 @@ export async function beginAttempt(
       const before = stageNames.slice(0, stageNames.indexOf(start.from));
       await carrySteps(sql, { runId, from: old.attempt, to: row.attempt, stages: before });
       const { by, reason, from, guidance } = start;
-      await appendState(db, sql, runId, {
-        state: 'queued',
-        by,
-        reason,
-        from,
-        ...(guidance === null ? {} : { guidance }),
-      });
+      const said = guidance === null ? {} : { guidance };
+      await appendState(db, sql, runId, { state: 'queued', by, reason, from, ...said });
       return runOf(row);
     },
     { claimLock: true },
   );
   if (run) await wakeAll(db);
   return run;
-}
-
-async function hasBegun(sql: Sql, runId: string, cause: string): Promise<boolean> {
-  const one = 'SELECT effect_key FROM effects WHERE run_id = $1 AND effect_key = $2';
-  return (await sql.all(one, runId, `attempt:${cause}`)).length > 0;
 }
 
 async function rememberBegun(db: Database, sql: Sql, runId: string, cause: string): Promise<void> {

@@ -3,8 +3,7 @@ import type { Sql } from '../engine/database.ts';
 import { type Cause, dueRecords, type EndRecord, giveUpMeasuring, saveMeasures } from '../engine/records.ts';
 import { getRun } from '../engine/runs.ts';
 import { asMillwrightError } from '../errors.ts';
-import { readLife } from '../record.ts';
-import { learn } from '../stages/learn.ts';
+import { readLife, recordFrom } from '../record.ts';
 import { noteMended } from './escapes.ts';
 import { raiseLessons } from './lessons.ts';
 import { livedOf, signsOf } from './signatures.ts';
@@ -43,7 +42,7 @@ async function measureEnd(end: EndRecord, { db, host }: MeasuringDoors): Promise
   // A repository of this machine has no pull requests.
   const raise = (sql: Sql, causes: readonly Cause[]) =>
     host.githubHost === 'local' ? Promise.resolve() : raiseLessons(db, sql, end.repository, causes);
-  await saveMeasures(db, { ...end, outcome }, learn({ run, attempt, ...life }), signs, raise);
+  await saveMeasures(db, { ...end, outcome }, recordFrom(run, attempt, life), signs, raise);
   if (outcome === 'merged') await noteMended(db, run);
 }
 
