@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type Docker from 'dockerode';
 import type { Container, ContainerInspectInfo } from 'dockerode';
 import type { Header } from 'tar-stream';
-import { readArchive } from './archive.ts';
+import { pathFacts, readArchive } from './archive.ts';
 import { labels } from './container-options.ts';
 import { engineCall, type SandboxLog, statusOf } from './docker-client.ts';
 import { removeContainer } from './reaper.ts';
@@ -30,7 +31,11 @@ const maxEntries = 20_000;
 /** The engine's own walk stops without a word where a path is too long for the kernel; this leaves room for the prefix on its host. */
 const maxPathBytes = 3_000;
 
-const mountPoint = '/layer';
+interface Reader {
+  container: Container;
+  /** Where the layer is, inside. */
+  mountPoint: string;
+}
 
 interface Written {
   upperDir: string;
@@ -48,6 +53,8 @@ export class LayerReader {
   readonly #docker: Docker;
   readonly #log: SandboxLog;
   #supported: Promise<boolean> | null = null;
+  /** A work tree was read through a mount: this engine's archives do show what is mounted. */
+  #hasShown = false;
 
   constructor(docker: Docker, log: SandboxLog) {
     this.#docker = docker;
@@ -65,21 +72,32 @@ export class LayerReader {
     const entries = new Map<string, LayerEntry>();
     let whole = false;
     try {
-      whole = await readEntries(reader, entries);
+      const found = await readEntries(reader, entries);
+      if (found === 'whole') this.#hasShown = true;
+      whole = found === 'whole' || (found === 'nothing' && (await this.#showsNothing(reader)));
     } finally {
       // Not awaited where it went well: the caller has other work meanwhile.
-      if (!whole) await removeContainer(reader);
+      if (!whole) await removeContainer(reader.container);
     }
     if (!whole) return null;
-    const released = removeContainer(reader);
+    const released = removeContainer(reader.container);
     released.catch(() => {});
     return { entries, released };
   }
 
+  /**
+   * A work tree that the layer does not hold was not written, if the layer was looked at: the place where it is mounted is there, by a
+   * name that no image has, and this engine has shown a layer in that way before.
+   */
+  async #showsNothing(reader: Reader): Promise<boolean> {
+    return this.#hasShown && (await pathFacts(reader.container, reader.mountPoint))?.kind === 'directory';
+  }
+
   /** A container of the same labels, so that whatever removes the first one removes this one too. */
-  async #createReader({ upperDir, image, labels }: Written): Promise<Container | null> {
+  async #createReader({ upperDir, image, labels }: Written): Promise<Reader | null> {
+    const mountPoint = `/layer-${randomUUID()}`;
     try {
-      return await engineCall(
+      const container = await engineCall(
         'make a reader of a layer',
         this.#docker.createContainer({
           Image: image,
@@ -94,6 +112,7 @@ export class LayerReader {
           },
         }),
       );
+      return { container, mountPoint };
     } catch (error) {
       if (statusOf((error as Error).cause) === undefined) throw error;
       this.#log.warn(
@@ -125,13 +144,16 @@ async function writtenBy(container: Container): Promise<Written | null> {
   return { upperDir, sizeBytes: facts.SizeRw, image: facts.Image, labels: Object.fromEntries(kept) };
 }
 
-/** False when not all of it could be read. A layer without the work tree is no proof that nothing was written: see there with a walk. */
-async function readEntries(reader: Container, entries: Map<string, LayerEntry>): Promise<boolean> {
+/** `nothing`: there is no work tree. `part`: not all of it could be read, or it is something else than a folder. */
+async function readEntries(
+  { container, mountPoint }: Reader,
+  entries: Map<string, LayerEntry>,
+): Promise<'whole' | 'part' | 'nothing'> {
   let readable = true;
   let keptBytes = 0;
   try {
     await readArchive(
-      reader,
+      container,
       `${mountPoint}${workdir}`,
       ({ type, size }) => type === 'file' && keptBytes + (size ?? 0) <= maxLayerBytes,
       ({ header, bytes }) => {
@@ -145,9 +167,9 @@ async function readEntries(reader: Container, entries: Map<string, LayerEntry>):
     );
   } catch (error) {
     if (statusOf((error as Error).cause) !== 404) throw error;
-    return false;
+    return 'nothing';
   }
-  return readable && entries.get('.')?.kind === 'folder';
+  return readable && entries.get('.')?.kind === 'folder' ? 'whole' : 'part';
 }
 
 /** `workspace/a/b` → `a/b`; the work tree itself → `.`. */

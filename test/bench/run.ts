@@ -24,7 +24,7 @@ function print(row: BenchRow): void {
   const ratio = ratioOf(row);
   const good = row.target === null || ratio <= row.target;
   if (!good) missed += 1;
-  const target = row.target === null ? '' : `  target ≤ ${row.target}  ${good ? 'ok' : 'MISSED'}`;
+  const target = row.target === null ? '  no target' : `  target ≤ ${row.target}  ${good ? 'ok' : 'MISSED'}`;
   console.log(
     `${row.name.padEnd(52)} ${row.figure.toFixed(2).padStart(10)} / ${row.floor.toFixed(2).padStart(10)} ${row.unit}  = ${ratio.toFixed(3)}${target}`,
   );

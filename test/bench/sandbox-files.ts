@@ -1,15 +1,25 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import Docker from 'dockerode';
 import type { Sandbox, SetupRequest } from '../../src/sandbox/sandbox.ts';
-import { noNetwork, type TestEngine, type TestFiles, tarOf, testEngine, testLimits } from '../support/sandboxes.ts';
+import {
+  noNetwork,
+  productImage,
+  type TestEngine,
+  type TestFiles,
+  tarOf,
+  testEngine,
+  testLimits,
+} from '../support/sandboxes.ts';
 import { interleaved, median, timeMs } from '../support/timing.ts';
 import type { BenchRow } from './row.ts';
 
 const run = promisify(execFile);
+const client = new Docker();
 const limits = { ...testLimits, memoryBytes: 512 * 1024 ** 2, diskBytes: 1024 ** 3 };
 const patchLimits = { maxFiles: 1_000, maxFileBytes: 1024 ** 2, maxTotalBytes: 8 * 1024 ** 2 };
 const call = (command: string) => ({ command, timeoutMs: 60_000 });
@@ -37,18 +47,19 @@ async function checkoutRows(engine: TestEngine, middle: TestFiles): Promise<Benc
     await sandbox.run(call('true'));
   };
   const opens = await interleaved(5, { empty: () => open(empty.image), large: () => open(large.image) });
-  const extractMs = await timeOfExtract(middle);
+  const { extract: extractMs, put: putMs } = await timesOfFilling(engine, middle);
   const freshMs = await timeMs(() => engine.prepareOn(middle, { commit: 'middle' }));
   const againMs = await timeMs(() => engine.prepareOn(middle, { commit: 'middle' }));
   return [
     row('open on 50,000 files / on none', opens.large, opens.empty, 1.1),
+    row('fresh putArchive of 60 MB / git archive | tar -x', putMs, extractMs, 3.5),
     row('checkout image of 60 MB, once / git archive | tar -x', freshMs, extractMs, null),
     row('checkout image of 60 MB, again / once', againMs, freshMs, 1 / 8),
   ];
 }
 
-/** What git and tar take for the same files on the host: median of three. */
-async function timeOfExtract(files: TestFiles): Promise<number> {
+/** What git and tar take for the same files on the host, and what a container takes that is made, filled and started. */
+async function timesOfFilling(engine: TestEngine, files: TestFiles): Promise<{ extract: number; put: number }> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-'));
   try {
     const source = join(folder, 'source');
@@ -60,17 +71,28 @@ async function timeOfExtract(files: TestFiles): Promise<number> {
     await git('init', '-q');
     await git('add', '.');
     await git('-c', 'user.name=b', '-c', 'user.email=b@test.example', 'commit', '-qm', 'all');
-    const times: number[] = [];
-    for (let round = 0; round < 3; round += 1) {
-      const target = join(folder, `target-${round}`);
+    let targets = 0;
+    const extract = async () => {
+      targets += 1;
+      const target = join(folder, `target-${targets}`);
       await mkdir(target);
-      await writeFile(join(folder, 'go.sh'), `git -C '${source}' archive HEAD | tar -x -C '${target}'`);
-      times.push(await timeMs(() => run('sh', [join(folder, 'go.sh')])));
-    }
-    return median(times);
+      await run('sh', ['-c', `git -C '${source}' archive HEAD | tar -x -C '${target}'`]);
+    };
+    return await interleaved(3, { extract, put: () => fillContainer(engine, files) });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function fillContainer(engine: TestEngine, files: TestFiles): Promise<void> {
+  const container = await client.createContainer({
+    Image: productImage,
+    Entrypoint: ['/bin/sh', '-c', 'sleep 600'],
+    Labels: { 'millwright.instance': engine.instance },
+    HostConfig: { NetworkMode: 'none' },
+  });
+  await container.putArchive(await tarOf(files), { path: '/workspace' });
+  await container.start();
 }
 
 async function patchRows(engine: TestEngine, middle: TestFiles): Promise<BenchRow[]> {

@@ -187,7 +187,6 @@ describe('the layer that a container wrote', () => {
       ['README.md'],
     ],
     ['is too large', 'mkdir deps; head -c 40000000 /dev/zero >deps/big; echo >>README.md', {}, ['README.md']],
-    ['was not written', 'true', {}, []],
   ])('gives way to the walk where it %s', async (_why, command, asked, paths) => {
     await using sandbox = await engine.openOn(files);
     await sandbox.run({ command, timeoutMs: 20_000 });
@@ -196,6 +195,87 @@ describe('the layer that a container wrote', () => {
     const changes = await sandbox.changes({ ...bounds, ...asked, base, ignored });
 
     expect(changes.map(({ path }) => path)).toEqual(paths);
+  });
+
+  describe('without the work tree in it', () => {
+    const real = new Docker();
+    const silent = { debug: () => {}, warn: () => {} };
+
+    /** A container in which root, with the powers of a usual container, has run a command; counts the walks that the engine is asked for. */
+    async function walkable(command: string) {
+      const { image } = await engine.prepareOn(files);
+      const label = `millwright.instance=${engine.instance}`;
+      const shell = ['--entrypoint', '/bin/sh', '--user', '0', '--workdir', '/', '--network', 'none', '--label', label];
+      const id = await docker('create', ...shell, image, '-c', command);
+      await docker('start', '--attach', id);
+      const container = real.getContainer(id);
+      const asked = { walks: 0 };
+      const changes = container.changes.bind(container);
+      const counted = () => {
+        asked.walks += 1;
+        return changes();
+      };
+      return {
+        asked,
+        container: Object.assign(container, { changes: counted }),
+        async [Symbol.asyncDispose]() {
+          await docker('rm', '--force', id);
+        },
+      };
+    }
+
+    it('is taken for no change once the engine has shown a layer, and not before', async () => {
+      const layers = new LayerReader(real, silent);
+      await using quiet = await walkable('echo elsewhere >/home/agent/x');
+      await using busy = await walkable('echo >/workspace/new');
+
+      const before = await readChanges(quiet.container, { ...bounds, base }, layers);
+      const walksBefore = quiet.asked.walks;
+      const shown = await readChanges(busy.container, { ...bounds, base }, layers);
+      const after = await readChanges(quiet.container, { ...bounds, base }, layers);
+
+      expect([before, shown.map(({ path }) => path), after]).toEqual([[], ['new'], []]);
+      expect([walksBefore, quiet.asked.walks, busy.asked.walks]).toEqual([1, 1, 0]);
+    });
+
+    it('proves nothing where a layer is suddenly not shown any more', async () => {
+      await using busy = await walkable('echo >/workspace/new');
+      const engineWithMounts = new Docker();
+      const create = engineWithMounts.createContainer.bind(engineWithMounts);
+      let shows = true;
+      const forgetful = Object.assign(engineWithMounts, {
+        createContainer: ({ HostConfig, ...options }: Docker.ContainerCreateOptions) =>
+          create({ ...options, HostConfig: { ...HostConfig, ...(shows ? {} : { Mounts: [] }) } }),
+      });
+      const layers = new LayerReader(forgetful, silent);
+
+      const shown = await layers.read(busy.container);
+      shows = false;
+      const hidden = await layers.read(busy.container);
+
+      expect([...(shown?.entries.keys() ?? [])]).toEqual(['.', 'new']);
+      expect(hidden).toBeNull();
+    });
+
+    it.each<[string, string, string[]]>([
+      ['removed and made anew', 'rm -r /workspace && mkdir /workspace', ['.']],
+      [
+        'moved away, with another in its place',
+        'mv /workspace /was && mkdir /workspace && echo >/workspace/b',
+        ['.', 'b'],
+      ],
+      ['removed', 'rm -r /workspace', ['.']],
+      ['replaced by a link', 'mv /workspace /was && ln -s /was /workspace', ['.']],
+    ])('is never mistaken for a work tree that was %s', async (_what, command, paths) => {
+      const layers = new LayerReader(real, silent);
+      await using shown = await walkable('echo >/workspace/new');
+      await using replaced = await walkable(command);
+      await layers.read(shown.container);
+
+      const changes = await readChanges(replaced.container, { ...bounds, base }, layers);
+
+      expect(changes.map(({ path }) => path)).toEqual(paths);
+    });
   });
 
   it('leaves no container of the reader behind', async () => {

@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type Docker from 'dockerode';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { parseDockerHost } from '../../src/sandbox/docker-client.ts';
 import { createDockerEngine } from '../../src/sandbox/docker-sandbox.ts';
+import { reapContainers, removeContainer } from '../../src/sandbox/reaper.ts';
 import { docker, noNetwork, type TestEngine, testEngine, testLimits } from '../support/sandboxes.ts';
 import { until } from '../support/until.ts';
 
@@ -134,6 +136,62 @@ describe('the reaper', () => {
     expect((await kept.run(call('echo alive'))).stdout.text).toBe('alive\n');
     expect((await foreign.run(call('echo alive'))).stdout.text).toBe('alive\n');
     expect(await engine.reap({})).toBe(1);
+  });
+
+  it('leaves a container alone that is being removed already', async () => {
+    const asked: string[] = [];
+    const listed = ['removing', 'running', 'exited'].map((State) => ({ Id: State, Labels: {}, State }));
+    const busy = {
+      listContainers: async () => listed,
+      getContainer: (id: string) => ({ remove: async () => asked.push(id) }),
+    };
+
+    expect(await reapContainers(busy as unknown as Docker, 'mine', {})).toBe(2);
+    expect(asked).toEqual(['running', 'exited']);
+  });
+});
+
+describe('the removal of a container', () => {
+  /** Refuses with each status in turn, then removes. */
+  function removable(...refusals: number[]) {
+    const asked = { times: 0 };
+    const remove = async () => {
+      const statusCode = refusals[asked.times];
+      asked.times += 1;
+      if (statusCode) throw Object.assign(new Error(`refused with ${statusCode}`), { statusCode });
+    };
+    return { asked, remove };
+  }
+
+  it('that somebody else has begun is waited for, until the container is gone', async () => {
+    const going = removable(409, 409, 404);
+
+    await removeContainer(going);
+
+    expect(going.asked.times).toBe(3);
+  });
+
+  it('that never ends, or is refused for another reason, is told', async () => {
+    const stuck = removable(409, 409, 409, 409, 409, 409);
+    const refused = removable(500);
+    const silent = { remove: () => new Promise<void>(() => {}) };
+
+    await expect(removeContainer(stuck, 250)).rejects.toMatchObject({ code: 'outside.sandbox' });
+    await expect(removeContainer(refused)).rejects.toMatchObject({ code: 'outside.sandbox' });
+    await expect(removeContainer(silent, 50)).rejects.toMatchObject({ code: 'outside.sandbox' });
+    expect(refused.asked.times).toBe(1);
+  });
+
+  it('may take longer than other calls of the engine', async () => {
+    vi.useFakeTimers();
+    try {
+      const slow = removeContainer({ remove: () => new Promise<void>((resolve) => setTimeout(resolve, 200_000)) });
+      await vi.advanceTimersByTimeAsync(200_000);
+
+      await expect(slow).resolves.toBeUndefined();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 
