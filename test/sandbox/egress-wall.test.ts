@@ -242,6 +242,20 @@ describe('no container is handed out', () => {
     expect(await containersOf(engine.instance)).toEqual([]);
   });
 
+  it('when a request that must be refused is let through before anything of ours runs', async () => {
+    const hosts = ['millwright-canary.invalid:443'];
+
+    const opening = engine.openOn(files, { network: { hosts, addresses: loopbackExcepted } });
+
+    await expect(opening).rejects.toMatchObject({
+      code: 'outside.sandbox',
+      message: expect.stringMatching(
+        /does not hold, so it is not used: CONNECT millwright-canary\.invalid:443 was not/,
+      ),
+    });
+    expect(await containersOf(engine.instance)).toEqual([]);
+  });
+
   it('beside another way out: a container with a network of its own is refused', async () => {
     const id = await docker('create', '--network', 'bridge', productImage);
     try {

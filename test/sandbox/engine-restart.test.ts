@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { docker, importShellImage, type TestEngine, testEngine } from '../support/sandboxes.ts';
 import { type SecondEngine, startSecondEngine } from '../support/second-engine.ts';
@@ -14,13 +12,7 @@ let engine: TestEngine;
 beforeAll(async () => {
   await importShellImage(image, '/bin/dash');
   second = await startSecondEngine();
-  const save = spawn('docker', ['save', image], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const load = spawn('docker', ['--host', `unix://${second.socketPath}`, 'load'], {
-    stdio: ['pipe', 'ignore', 'inherit'],
-  });
-  const loaded = new Promise((resolve) => load.once('exit', resolve));
-  await pipeline(save.stdout, load.stdin);
-  await loaded;
+  await second.load(image);
   engine = testEngine({ docker: { socketPath: second.socketPath } });
 });
 afterAll(async () => {

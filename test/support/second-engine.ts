@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { docker } from './sandboxes.ts';
 import { until } from './until.ts';
 
@@ -12,6 +13,8 @@ export interface SecondEngine extends AsyncDisposable {
   /** Ends it as a crash would, its containers with it. */
   crash(): Promise<void>;
   start(): Promise<void>;
+  /** Gives it an image of the machine's own engine. */
+  load(image: string): Promise<void>;
 }
 
 /** A Docker engine of its own (own data, own socket, no bridge), so that a test can take it away. Needs root, like any. */
@@ -44,11 +47,22 @@ export async function startSecondEngine(): Promise<SecondEngine> {
     running = null;
   }
 
+  async function load(image: string): Promise<void> {
+    const save = spawn('docker', ['save', image], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const target = spawn('docker', ['--host', `unix://${socketPath}`, 'load'], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    const loaded = new Promise((resolve) => target.once('exit', resolve));
+    await pipeline(save.stdout, target.stdin);
+    await loaded;
+  }
+
   await start();
   return {
     socketPath,
     docker: client,
     start,
+    load,
     crash: () => end('SIGTERM'),
     async [Symbol.asyncDispose]() {
       await end('SIGTERM');
