@@ -202,6 +202,8 @@ export class MillwrightError extends Error {
 /** Anything thrown, as a MillwrightError: unknown errors are our bug. */
 export function asMillwrightError(error: unknown): MillwrightError {
   if (error instanceof MillwrightError) return error;
+  // Work failed, and so did the clean-up after it, as when the engine goes away: what happened to the work counts.
+  if (error instanceof SuppressedError) return asMillwrightError(error.suppressed);
   return new MillwrightError('bug.unexpected', {
     message: error instanceof Error ? error.message : String(error),
     cause: error,
