@@ -93,9 +93,23 @@ export function outputs(check: CheckVerdict, maxChars: number): string {
           : fenced(record.output, name === 'Head' ? maxChars : maxChars / 2);
     return [`${heading}\n\n${output}`];
   });
-  if (check.newFailures.length > 0) {
-    const names = check.newFailures.slice(0, 20).map((name) => code(name, 'text', 160));
-    parts.unshift(`Fails on head and not on base: ${names.join(', ')}`);
-  }
+  parts.unshift(...failedTests(check));
   return parts.length === 0 ? '' : folded(`Output of ${check.label} (${stateWords[check.state]})`, parts.join('\n\n'));
+}
+
+const mostNames = 20;
+
+/** Which tests are new failures and which failed before, where a report or the output names them. */
+function failedTests({ newFailures, failingBefore }: CheckVerdict): string[] {
+  return [
+    ...testNames('Fails on head and not on base', newFailures),
+    ...testNames('Failing before, on base as well', failingBefore),
+  ];
+}
+
+function testNames(title: string, names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const shown = names.slice(0, mostNames).map((name) => `- ${code(name, 'text', 160) || '–'}`);
+  const more = names.length > mostNames ? [`- and ${names.length - mostNames} more`] : [];
+  return [`**${title}**\n\n${[...shown, ...more].join('\n')}`];
 }

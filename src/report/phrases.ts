@@ -52,12 +52,12 @@ export function dollars(costUsd: number | null): string {
   return `$${costUsd.toFixed(2)}`;
 }
 
-export function tokensText(numbers: RunNumbers): string {
+export function tokensText(numbers: RunNumbers, unit = ''): string {
   const total = numbers.inputTokens + numbers.outputTokens;
   const cached = numbers.cachedInputTokens > 0 ? `, ${count(numbers.cachedInputTokens)} of them cached` : '';
   const repeated =
     numbers.stablePrefix === null ? '' : `, ${shareText(numbers.stablePrefix)} of it as in the call before`;
-  return `${count(total)} (${count(numbers.inputTokens)} in${repeated}${cached}; ${count(numbers.outputTokens)} out)`;
+  return `${count(total)}${unit} (${count(numbers.inputTokens)} in${repeated}${cached}; ${count(numbers.outputTokens)} out)`;
 }
 
 /** `97 %`; never 100 for a share that is less. */

@@ -1,12 +1,12 @@
 import type { Contract } from '../contract/contract.ts';
-import type { CriterionEvidence, TestEvidence, Verdict } from '../verification/verdict.ts';
+import type { CheckVerdict, CriterionEvidence, TestEvidence, Verdict } from '../verification/verdict.ts';
 import { changedFilesTable } from './changed-files.ts';
 import { checkTable, findingsList, outputBlocks, skippedList } from './check-table.ts';
 import { cell, code, link, plain, quote } from './escape.ts';
 import type { PullRequestInput } from './facts.ts';
 import { type Block, fixed, joinWithin, tableVariants } from './join-within.ts';
 import { notVerifiedBlocks } from './not-verified.ts';
-import { changeTotals, checksInOrder, count, dollars, durationText, tokensText } from './phrases.ts';
+import { changeTotals, checksInOrder, count, dollars, durationText, plural, tokensText } from './phrases.ts';
 import { rollbackBlocks } from './rollback-section.ts';
 
 /** GitHub refuses longer bodies (65,536 characters); a little room is left for what the host counts differently. */
@@ -98,10 +98,7 @@ function checkBlocks(verdict: Verdict): Block[] {
   const before = shown.filter((check) => check.state === 'failing-before');
   const blocks: Block[] = [];
   if (before.length > 0) {
-    const kinds = before
-      .slice(0, 20)
-      .map((check) => code(check.kind, 'text', 60))
-      .join(', ');
+    const kinds = before.slice(0, 20).map(redBefore).join(', ');
     blocks.push(
       fixed(
         `**Failing before this change:** ${kinds} ${before.length === 1 ? 'is' : 'are'} red on the base commit as well.`,
@@ -115,6 +112,15 @@ function checkBlocks(verdict: Verdict): Block[] {
     blocks.push({ importance: 85, variants: ['Findings of verification:'] }, { importance: 85, variants: findings });
   }
   return [...blocks, ...outputBlocks(verdict, outputChars, 20)];
+}
+
+/** The kind, with the tests that are red where they are known by name. */
+function redBefore({ kind, failingBefore }: CheckVerdict): string {
+  const most = 5;
+  const shown = failingBefore.slice(0, most).map((name) => code(name, 'text', 120) || '–');
+  const more = failingBefore.length > most ? ` and ${failingBefore.length - most} more` : '';
+  const tests = shown.length === 0 ? '' : ` (${plural(failingBefore.length, 'test')}: ${shown.join(', ')}${more})`;
+  return `${code(kind, 'text', 60)}${tests}`;
 }
 
 function runTable(input: PullRequestInput): string {

@@ -129,7 +129,7 @@ function numbers(input: StatusInput): Block[] {
   const told = [
     plural(spent.rounds, 'round'),
     plural(spent.turns, 'turn'),
-    `${tokensText(spent)} tokens`,
+    tokensText(spent, ' tokens'),
     durationText(spent.durationMs),
   ];
   return [fixed(`**Spent so far:** ${cost}; ${told.join('; ')}`)];

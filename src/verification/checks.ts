@@ -2,7 +2,7 @@ import type { WallCheck } from '../contract/walls.ts';
 import { type Benches, jobOf } from './benches.ts';
 import { type Execution, type Job, passed } from './execute.ts';
 import { cannotRun, lacksSomething, saysLacking } from './lacking.ts';
-import type { CheckState, CheckVerdict } from './verdict.ts';
+import { type CheckState, type CheckVerdict, mostTestNames } from './verdict.ts';
 
 /** A check with the executions that its verdict rests on. */
 export interface JudgedCheck {
@@ -41,9 +41,9 @@ export async function judgeCheck(
     return { check, verdict: verdictOf(check, 'passed', null, { head, base }), head, base };
   }
   const runs = await runAgain(check, earlier, head, benches);
-  const { state, reason, newFailures } = stateOf(runs);
+  const { state, reason, tests } = stateOf(runs);
   const told = runs.after === null ? reason : [reason, `run after ${runs.after}`].filter(Boolean).join('; ');
-  return { check, verdict: { ...verdictOf(check, state, told, runs), newFailures }, head: runs.head, base: runs.base };
+  return { check, verdict: { ...verdictOf(check, state, told, runs), ...tests }, head: runs.head, base: runs.base };
 }
 
 /** A check whose command runs tests, by its kind, its command or what it printed. */
@@ -93,15 +93,16 @@ async function runInChain(
 interface State {
   state: CheckState;
   reason: string | null;
-  newFailures: string[];
+  tests: FailedTests;
 }
 
+/** Tests that fail on head, parted by whether they failed before. */
+type FailedTests = Pick<CheckVerdict, 'newFailures' | 'failingBefore'>;
+
+const noTests: FailedTests = { newFailures: [], failingBefore: [] };
+
 function stateOf({ head, headAgain, base, baseAgain }: Runs): State {
-  const is = (state: CheckState, reason: string | null = null, newFailures: string[] = []) => ({
-    state,
-    reason,
-    newFailures,
-  });
+  const is = (state: CheckState, reason: string | null = null, tests = noTests) => ({ state, reason, tests });
   if (passed(head.record)) return is('passed');
   const redOnBase = !passed(base.record) || (baseAgain !== null && !passed(baseAgain.record));
   if (headAgain !== null && passed(headAgain.record)) {
@@ -109,17 +110,26 @@ function stateOf({ head, headAgain, base, baseAgain }: Runs): State {
       ? is('failing-before', 'flaky, and red on base as well')
       : is('flaky', 'failed, then passed without any change');
   }
-  if (!redOnBase) return { ...is(endState(head)), newFailures: failuresOf(head) };
+  if (!redOnBase) return is(endState(head), null, { ...noTests, newFailures: bounded(failuresOf(head)) });
   const lacks = { head: lacksSomething(head), base: lacksSomething(base) };
   if (lacks.head && lacks.base) return is('not-runnable', missing(base));
   if (lacks.head) return is('failed', 'a command or file that base has is missing');
   if (lacks.base) return is(endState(head), 'base lacks what the check needs; head has it and fails');
-  const fresh = newFailures(head, [base, ...(baseAgain === null ? [] : [baseAgain])]);
-  if (fresh.length > 0) return is('failed', `red on base as well, but ${fresh.length} failures are new`, fresh);
+  const { fresh, old } = partedFailures(head, [base, ...(baseAgain === null ? [] : [baseAgain])]);
+  const tests = { newFailures: bounded(fresh), failingBefore: bounded(old) };
+  if (fresh.length > 0) return is('failed', freshText(fresh.length), tests);
   if (failuresOf(base).length > 0 && failuresOf(head).length === 0)
     return is(endState(head), 'red on base as well, but not for the same reason');
   const differs = baseAgain !== null && passed(baseAgain.record) !== passed(base.record);
-  return is('failing-before', differs ? 'flaky on base' : null);
+  return is('failing-before', differs ? 'flaky on base' : null, tests);
+}
+
+function freshText(count: number): string {
+  return `red on base as well, but ${count === 1 ? '1 failure is' : `${count} failures are`} new`;
+}
+
+function bounded(names: readonly string[]): string[] {
+  return [...new Set(names)].slice(0, mostTestNames);
 }
 
 function endState({ record }: Execution): CheckState {
@@ -139,13 +149,18 @@ function failuresOf(execution: Execution): string[] {
   return execution.junit?.failed ?? execution.runner.failures;
 }
 
-/** Tests that fail on head and did not on base, where both tell names. A name counts as often as it fails: one failure excuses no second. */
-function newFailures(head: Execution, bases: readonly Execution[]): string[] {
+/** What fails on head, parted by base, where both tell names. A name counts as often as it fails: one failure excuses no second. */
+function partedFailures(head: Execution, bases: readonly Execution[]): { fresh: string[]; old: string[] } {
   const before = new Map<string, number>();
   for (const base of bases)
     for (const [name, times] of timesFailed(base)) before.set(name, Math.max(times, before.get(name) ?? 0));
-  if (before.size === 0) return [];
-  return [...timesFailed(head)].filter(([name, times]) => times > (before.get(name) ?? 0)).map(([name]) => name);
+  if (before.size === 0) return { fresh: [], old: [] };
+  const isNew = ([name, times]: [string, number]) => times > (before.get(name) ?? 0);
+  const now = [...timesFailed(head)];
+  return {
+    fresh: now.filter(isNew).map(([name]) => name),
+    old: now.filter((each) => !isNew(each)).map(([name]) => name),
+  };
 }
 
 function timesFailed(execution: Execution): Map<string, number> {
@@ -176,6 +191,6 @@ function verdictOf(
     base: runs.base?.record ?? null,
     headAgain: runs.headAgain?.record ?? null,
     baseAgain: runs.baseAgain?.record ?? null,
-    newFailures: [],
+    ...noTests,
   };
 }

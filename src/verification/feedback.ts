@@ -24,9 +24,14 @@ function outputOf(check: CheckVerdict): string {
     check.newFailures.length === 0
       ? []
       : [`Fails on head and not on base: ${check.newFailures.slice(0, 30).join('; ')}`];
+  const old =
+    check.failingBefore.length === 0
+      ? []
+      : [`Fails on base as well, so not because of the patch: ${check.failingBefore.slice(0, 30).join('; ')}`];
   return [
     `Check ${check.kind}: \`${check.command ?? ''}\` (${end})`,
     ...fresh,
+    ...old,
     cut(check.head?.output ?? '', outputChars),
   ].join('\n');
 }

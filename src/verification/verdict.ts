@@ -26,6 +26,9 @@ export const CheckRunRecord = z.object({
 });
 export type CheckRunRecord = z.infer<typeof CheckRunRecord>;
 
+/** Longer lists of tests are cut: what is red altogether is told by the number. */
+export const mostTestNames = 500;
+
 export const CheckVerdict = z.object({
   kind: z.string(),
   label: z.string(),
@@ -39,8 +42,10 @@ export const CheckVerdict = z.object({
   /** The second runs, when it was run again to tell a flake. */
   headAgain: CheckRunRecord.nullable(),
   baseAgain: CheckRunRecord.nullable(),
-  /** Names of tests that fail on head and not on base, where a JUnit report names them. */
+  /** Names of tests that fail on head and not on base, where a JUnit report or the output names them. At most `mostTestNames`. */
   newFailures: z.array(z.string()),
+  /** Names of tests that fail on both; as many. Verdicts of before it was told have none. */
+  failingBefore: z.array(z.string()).default([]),
 });
 export type CheckVerdict = z.infer<typeof CheckVerdict>;
 

@@ -142,6 +142,12 @@ function Outputs({ check }: { check: CheckVerdict }) {
           <Items values={check.newFailures} as="code" />
         </>
       )}
+      {check.failingBefore.length === 0 ? null : (
+        <>
+          <h4>Failing before, on base as well</h4>
+          <Items values={check.failingBefore} as="code" />
+        </>
+      )}
       <div class="sides">
         {executed.map(([name, record]) => (
           <div>

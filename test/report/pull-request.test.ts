@@ -58,6 +58,28 @@ describe('the body of a pull request', () => {
     expect(rows[1]).toEqual(['lint', 'npm run lint', 'failed', 'failed', '1', '3.2 s', '🟠 failing before']);
   });
 
+  it('names the tests that failed before and those that are new, as many as a reader takes in', () => {
+    const failingBefore = Array.from({ length: 30 }, (_, index) => `old › ${index} @ada`);
+    const checks = [
+      checkVerdict('unit', 'failing-before', { base: record(1), failingBefore }),
+      checkVerdict('e2e', 'waived', {
+        base: record(1),
+        newFailures: ['cart › empties'],
+        failingBefore: ['cart › fills'],
+      }),
+    ];
+
+    const body = pullRequestBody(samplePullRequest({ verdict: sampleVerdict({ checks }) }));
+
+    expect(body).toContain(
+      '**Failing before this change:** `unit` (30 tests: `old › 0 @ada`, `old › 1 @ada`, `old › 2 @ada`, `old › 3 @ada`, `old › 4 @ada` and 25 more) is red',
+    );
+    expect(body).toContain('**Failing before, on base as well**\n\n- `old › 0 @ada`');
+    expect(body).toContain('- `old › 19 @ada`\n- and 10 more');
+    expect(body).toContain('**Fails on head and not on base**\n\n- `cart › empties`');
+    expect(body).toContain('**Failing before, on base as well**\n\n- `cart › fills`');
+  });
+
   it('names every check that did not run, with the reason', () => {
     const body = pullRequestBody(samplePullRequest());
 

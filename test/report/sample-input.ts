@@ -26,6 +26,7 @@ export function checkVerdict(
     headAgain: null,
     baseAgain: null,
     newFailures: [],
+    failingBefore: [],
     ...more,
   };
 }

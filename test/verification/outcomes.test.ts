@@ -3,7 +3,7 @@ import { type DecisionInput, decide, type Objection, outcomeTable } from '../../
 import type { CheckVerdict } from '../../src/verification/verdict.ts';
 
 function check(state: CheckVerdict['state'], kind = 'unit'): CheckVerdict {
-  const none = { head: null, base: null, headAgain: null, baseAgain: null, newFailures: [] };
+  const none = { head: null, base: null, headAgain: null, baseAgain: null, newFailures: [], failingBefore: [] };
   return { kind, label: kind, command: 'npm test', origin: 'repository', state, reason: null, ...none };
 }
 

@@ -102,9 +102,19 @@ describe('verification of a tree', () => {
     const bad = await ground.verify({ tree: worse, contract: contractWith(0), walls });
     const good = await ground.verify({ tree: same, contract: contractWith(0), walls });
 
-    expect(bad.checks[0]).toMatchObject({ state: 'failed', newFailures: ['test › begins with the sign'] });
+    expect(bad.checks[0]).toMatchObject({
+      state: 'failed',
+      reason: 'red on base as well, but 1 failure is new',
+      newFailures: ['test › begins with the sign'],
+      failingBefore: ['test › shows dollars'],
+    });
     expect(bad.next).toBe('build');
-    expect(good.checks[0]?.state).toBe('failing-before');
+    expect(bad.feedback).toContain('Fails on base as well, so not because of the patch: test › shows dollars');
+    expect(good.checks[0]).toMatchObject({
+      state: 'failing-before',
+      newFailures: [],
+      failingBefore: ['test › shows dollars'],
+    });
     expect(good.next).toBe('open');
   });
 

@@ -103,6 +103,7 @@ async function failedRun(): Promise<Run> {
         headAgain: null,
         baseAgain: null,
         newFailures: [hostile],
+        failingBefore: [hostile],
       },
     ],
     findings: [
