@@ -98,7 +98,8 @@ function checkBlocks(verdict: Verdict): Block[] {
   const before = shown.filter((check) => check.state === 'failing-before');
   const blocks: Block[] = [];
   if (before.length > 0) {
-    const kinds = before.slice(0, 20).map(redBefore).join(', ');
+    const more = before.length > 20 ? ` and ${before.length - 20} more` : '';
+    const kinds = `${before.slice(0, 20).map(redBefore).join(', ')}${more}`;
     blocks.push(
       fixed(
         `**Failing before this change:** ${kinds} ${before.length === 1 ? 'is' : 'are'} red on the base commit as well.`,

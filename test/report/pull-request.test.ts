@@ -58,6 +58,14 @@ describe('the body of a pull request', () => {
     expect(rows[1]).toEqual(['lint', 'npm run lint', 'failed', 'failed', '1', '3.2 s', '🟠 failing before']);
   });
 
+  it('says how many more checks were red before than it names', () => {
+    const checks = Array.from({ length: 23 }, (_, index) => checkVerdict(`part-${index}`, 'failing-before'));
+
+    const body = pullRequestBody(samplePullRequest({ verdict: sampleVerdict({ checks }) }));
+
+    expect(body).toContain('`part-18`, `part-19` and 3 more are red on the base commit as well.');
+  });
+
   it('names the tests that failed before and those that are new, as many as a reader takes in', () => {
     const failingBefore = Array.from({ length: 30 }, (_, index) => `old › ${index} @ada`);
     const checks = [
