@@ -112,6 +112,7 @@ describe('signatures of an attempt', () => {
     headAgain: null,
     baseAgain: null,
     newFailures: [],
+    failingBefore: [],
   });
   const finding = (
     name: string,
