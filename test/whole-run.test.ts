@@ -1,7 +1,11 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { eventsOf } from '../src/engine/ledger.ts';
 import { listRuns } from '../src/engine/runs.ts';
-import { type Factory, startFactory } from './support/factory.ts';
+import { cli } from './support/cli.ts';
+import { environmentFor, type Factory, startFactory } from './support/factory.ts';
 import { type GitHubStandIn, startGitHub } from './support/github-stand-in.ts';
 import { type ModelScript, type ModelStandIn, startModel } from './support/model-stand-in.ts';
 import { call, contract, goodSource, goodTest, scripted, smallRepository, solve, submit } from './support/scripted.ts';
@@ -79,6 +83,30 @@ test('a labelled contract becomes one pull request with evidence, a check run an
   const checkRuns = [...site.github.repository(repo).checkRuns.values()];
   expect(checkRuns).toMatchObject([{ name: 'millwright', headSha: pull?.pull?.headSha, conclusion: 'success' }]);
   expect(site.github.unhandled()).toEqual([]);
+});
+
+test('a verdict is reached again where no mirror is left: the base is fetched from GitHub, the patch comes from the store', {
+  timeout: runMs,
+}, async () => {
+  const site = await open(scripted(solve));
+  const { github, model, factory } = site;
+  const number = await labelled(site);
+  await reaches(site, number, 'agent:review');
+  const [run] = await listRuns(factory.doors.db, {});
+  // As on another machine: what comes from GitHub is gone.
+  const mirrors = join(factory.dataDir, 'mirrors');
+  await rm(mirrors, { recursive: true });
+  const replay = (env: Record<string, string>) => cli(['replay', run?.id ?? ''], { cwd: factory.dataDir, env });
+
+  const again = await replay(environmentFor(github, model, factory.dataDir));
+  const fetched = existsSync(mirrors);
+  await rm(mirrors, { recursive: true });
+  const withoutKey = await replay({ DATA_DIR: factory.dataDir });
+
+  expect(again.out, again.err).toMatch(/^The same verdict: 1 check, 0 findings; next: open\.\n$/);
+  expect(fetched).toBe(true);
+  expect(withoutKey.code).toBe(2);
+  expect(withoutKey.err).toMatch(/The base commit [0-9a-f]{40} is not here/);
 });
 
 test('a red first round goes back to build with the output, and the second round opens the pull request', {
