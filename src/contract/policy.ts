@@ -35,9 +35,13 @@ const operatorKeys: readonly string[] = [
   'model.allowed',
 ];
 
-/** More than any policy needs: a bound on what a repository can make the app read. */
-const maxFileChars = 200_000;
+/**
+ * More than any policy needs: a bound on what a repository can make the app read, each time that someone writes a command. Reading takes time
+ * with the square of it, should all be keys.
+ */
+const maxFileChars = { operator: 200_000, organization: 32_000, repository: 32_000 } as const;
 const maxProblems = 20;
+const mostIssues = 100;
 
 interface Source {
   file: string;
@@ -47,21 +51,25 @@ interface Source {
 
 /** Reads one policy file. Errors are answers, each with file, line and key; never throws. */
 export function parsePolicyFile(text: string, fileName: string, layer: Exclude<Layer, 'contract'>): PolicyResult {
-  if (text.length > maxFileChars)
-    return fileProblem(fileName, null, `It is longer than ${maxFileChars} characters: shorten it.`);
+  if (text.length > maxFileChars[layer])
+    return fileProblem(fileName, null, `It is longer than ${maxFileChars[layer]} characters: shorten it.`);
   const counter = new LineCounter();
-  const document = parseDocument(text, { lineCounter: counter, version: '1.2', schema: 'core', merge: false });
-  if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => yamlProblem(fileName, text, error));
-    return { problems: problems.slice(0, maxProblems) };
-  }
+  // Pretty errors quote their line: of one long line with many errors, each time.
+  const options = { lineCounter: counter, prettyErrors: false, version: '1.2', schema: 'core', merge: false } as const;
+  const document = parseDocument(text, options);
+  if (document.errors.length > 0)
+    return {
+      problems: document.errors.slice(0, maxProblems).map((error) => yamlProblem(fileName, text, counter, error)),
+    };
   const source = { file: fileName, document, counter };
   const value = plainValue(document);
   if (value === undefined) return fileProblem(fileName, null, 'It uses too many YAML aliases: write the values out.');
   if (value !== null && (typeof value !== 'object' || Array.isArray(value)))
     return fileProblem(fileName, 1, 'It must be keys with values, such as `plan: approve`.');
   const parsed = policySchema.safeParse(value ?? {});
-  const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => issueProblems(source, issue, []));
+  // Each problem looks for its line: of very many, the first say enough.
+  const issues = parsed.success ? [] : parsed.error.issues.slice(0, mostIssues);
+  const problems = issues.flatMap((issue) => issueProblems(source, issue, []));
   if (layer !== 'operator') problems.push(...operatorOnly(source, layer));
   problems.push(...doubledChecks(source, parsed.success ? parsed.data : {}));
   if (problems.length > 0) return { problems: sortByLine(problems).slice(0, maxProblems) };
@@ -72,8 +80,8 @@ function fileProblem(file: string, line: number | null, message: string): { prob
   return { problems: [{ file, line, key: '', expected: 'a policy in YAML', message }] };
 }
 
-function yamlProblem(file: string, text: string, error: YAMLError): PolicyProblem {
-  const line = error.linePos?.[0].line ?? null;
+function yamlProblem(file: string, text: string, counter: LineCounter, error: YAMLError): PolicyProblem {
+  const line = counter.linePos(error.pos[0]).line || null;
   if (error.code === 'DUPLICATE_KEY') {
     const key = /^[\w.-]+/u.exec(text.slice(error.pos[0], error.pos[0] + 100))?.[0] ?? '';
     return { file, line, key, expected: 'each key once', message: `\`${key}\` stands here a second time: keep one.` };
@@ -96,7 +104,8 @@ function plainValue(document: Document): unknown {
 
 function issueProblems(source: Source, issue: z.core.$ZodIssue, under: readonly PropertyKey[]): PolicyProblem[] {
   const path = [...under, ...issue.path];
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(source, [...path, key]));
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.slice(0, mostIssues).map((key) => unknownKey(source, [...path, key]));
   if (issue.code === 'invalid_union') {
     // The form whose errors lie deepest is the one that was meant.
     const depth = (issues: readonly z.core.$ZodIssue[]) =>

@@ -206,6 +206,34 @@ describe('an error in a policy file', () => {
   });
 });
 
+describe('a hostile policy file', () => {
+  const chars = 32_000;
+  test.each(
+    Object.entries({
+      'unknown keys': Array.from({ length: 2_700 }, (_, index) => `k${index}: 1`).join('\n'),
+      'the same key': 'a: 1\n'.repeat(chars / 5),
+      'open brackets': '['.repeat(chars),
+      'closed brackets': '['.repeat(chars / 2) + ']'.repeat(chars / 2),
+      'lists in lists': '- '.repeat(chars / 2),
+      tags: '!!a '.repeat(chars / 4),
+      aliases: `a: &a 1\nb: [${'*a,'.repeat(10_000)}]`,
+    }),
+  )('of %s is refused soon', (_name, text) => {
+    const startedAtMs = performance.now();
+    const parsed = parsePolicyFile(text, 'f', 'repository');
+
+    expect(parsed).toHaveProperty('problems');
+    expect(performance.now() - startedAtMs).toBeLessThan(6_000);
+  });
+
+  test('is read to a length that is less for a repository than for the operator', () => {
+    const text = `# ${'x'.repeat(chars)}\n`;
+
+    expect(parsePolicyFile(text, 'f', 'repository')).toHaveProperty('problems');
+    expect(parsePolicyFile(text, 'f', 'operator')).toHaveProperty('policy');
+  });
+});
+
 describe('sizes and durations', () => {
   test.each([
     ['256m', 268_435_456],
