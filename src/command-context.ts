@@ -44,6 +44,7 @@ export function refuse(name: CommandName, reason: string): Result {
   return { kind: 'refused', reply: { kind: 'impossible', command: `/${name}`, reason } };
 }
 
+export const merged = 'The pull request is merged: open a new issue for further work.';
 export const goingOn = 'A run is going on: stop it first (/stop).';
 
 /** Begins the attempt that a command asks for, or refuses because one is going on. */

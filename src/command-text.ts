@@ -13,13 +13,18 @@ export interface CommandLine {
 
 /**
  * Commands of a comment or review body: first words of lines in ordinary paragraphs.
- * What stands in code, quotes, lists, tables, HTML or after an edit is no command. For `/retry`, the lines that follow belong to its guidance.
+ * What stands in code, quotes, lists, tables, folded or raw HTML is no command. For `/retry`, the lines that follow belong to its guidance.
  */
-export function readCommands(body: string): CommandLine[] {
+export function readCommands(written: string): CommandLine[] {
+  const body = written.slice(0, maxBodyChars).replace(/\r\n?/g, '\n');
   const commands: CommandLine[] = [];
   let guided: CommandLine | null = null;
-  for (const block of fromMarkdown(body.slice(0, maxBodyChars)).children) {
-    const lines = block.type === 'paragraph' && !isTable(sourceOf(body, block)) ? plainLines(body, block) : null;
+  // Elements of raw HTML stay open over the paragraphs that follow, and GitHub shows those inside.
+  let open = 0;
+  for (const block of fromMarkdown(body).children) {
+    const isText = block.type === 'paragraph' && !isTable(sourceOf(body, block));
+    const lines = isText ? plainLines(body, block, open) : null;
+    open = openAfter(open, block);
     if (lines === null) {
       if (guided) guided.rest += `\n${sourceOf(body, block)}`;
       continue;
@@ -46,11 +51,29 @@ function commandOf(line: string): CommandLine | null {
   return name && match ? { name, rest: match[2]?.trim() ?? '' } : null;
 }
 
+/** Elements whose content is quoted, code, listed or folded away. */
+const enclosing = /<(\/?)(?:blockquote|details|pre|code|samp|kbd|q|table|ul|ol|dl)\b[^<>]*>/gi;
+
+/** How many enclosing elements are open behind a block or a piece of it, when so many are before it. */
+function openAfter(before: number, node: Nodes): number {
+  if (node.type === 'paragraph') return node.children.reduce<number>(openAfter, before);
+  if (node.type !== 'html') return before;
+  const tags = node.value.replace(/<!--[\s\S]*?(?:-->|$)/g, '').matchAll(enclosing);
+  return [...tags].reduce((open, [, slash]) => Math.max(0, open + (slash === '/' ? -1 : 1)), before);
+}
+
 /** Lines of a paragraph; those that begin inside inline code or HTML can hold no command. */
-function plainLines(body: string, paragraph: Paragraph): { text: string; command: boolean }[] {
-  const closed = paragraph.children
-    .filter((child) => child.type === 'inlineCode' || child.type === 'html' || child.type === 'link')
-    .map((child) => [child.position?.start.offset ?? 0, child.position?.end.offset ?? 0] as const);
+function plainLines(body: string, paragraph: Paragraph, open: number): { text: string; command: boolean }[] {
+  const closed: (readonly [from: number, to: number])[] = [];
+  let depth = open;
+  let from = paragraph.position?.start.offset ?? 0;
+  for (const child of paragraph.children) {
+    const to = child.position?.end.offset ?? 0;
+    const isApart = child.type === 'inlineCode' || child.type === 'html' || child.type === 'link';
+    if (isApart || depth > 0) closed.push([from, to]);
+    depth = openAfter(depth, child);
+    from = to;
+  }
   let offset = paragraph.position?.start.offset ?? 0;
   return sourceOf(body, paragraph)
     .split('\n')
@@ -78,6 +101,13 @@ export function readRetry(rest: string): {
   // "from" may also begin a sentence of guidance ("from now on use tabs"): only a near miss of the form is refused.
   if (from === null && (match[2] ?? '').includes(' ')) return { from: null, guidance: rest, unknownStage: null };
   return { from, guidance: match[2]?.trim() || null, unknownStage: from === null ? (match[1] ?? null) : null };
+}
+
+/** `/allow GLOB`: one, in backticks when it holds spaces or commas; null when it is none or more than one. */
+export function readAllow(rest: string): string | null {
+  const quoted = /^(`+)([^`]+)\1$/.exec(rest)?.[2]?.trim();
+  if (quoted !== undefined) return quoted;
+  return rest === '' || /[\s,`]/.test(rest.replace(/\{[^{}\s]*\}/g, '')) ? null : rest;
 }
 
 /** `/waive NAME reason`. */

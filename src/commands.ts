@@ -1,5 +1,14 @@
 import { allow, waive } from './command-amendments.ts';
-import { begin, type CommandSource, type Context, done, goingOn, type Result, refuse } from './command-context.ts';
+import {
+  begin,
+  type CommandSource,
+  type Context,
+  done,
+  goingOn,
+  merged,
+  type Result,
+  refuse,
+} from './command-context.ts';
 import { commandRules, roleFor } from './command-rules.ts';
 import { type CommandLine, type CommandName, readCommands, readRetry } from './command-text.ts';
 import { revisionOf } from './contract/revision.ts';
@@ -120,8 +129,7 @@ async function retry(line: CommandLine, run: Run, { source, doors, cause }: Cont
       `There is no stage of that name. Stages: intake, context, plan, build, verify, review, learn.`,
     );
   if (run.state === 'queued' || run.state === 'running') return refuse('retry', goingOn);
-  if (run.outcome?.code === 'merged')
-    return refuse('retry', 'The pull request is merged: open a new issue for further work.');
+  if (run.outcome?.code === 'merged') return refuse('retry', merged);
   const start = { from: from ?? usualStart(run), reason: 'retry', by: source.author, guidance } as const;
   return begin(run, { ...start, cause, askedAtMs: source.writtenAtMs }, {}, doors, 'retry');
 }

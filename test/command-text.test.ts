@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readCommands, readRetry, readWaive } from '../src/command-text.ts';
+import { readAllow, readCommands, readRetry, readWaive } from '../src/command-text.ts';
 
 const names = (body: string) => readCommands(body).map(({ name }) => name);
 
@@ -12,6 +12,11 @@ test.each([
   ['  /stop', ['stop']],
   ['/allow src/**\n/retry', ['allow', 'retry']],
   ['- nothing\n\n/help', ['help']],
+  ['<details>\n\n/stop\n\n</details>\n\n/help', ['help']],
+  ['<!-- <details> -->\n\n/stop', ['stop']],
+  ['two<br>\n/stop', ['stop']],
+  ['/stop\r\n\r\nOn Monday maya wrote:\r\n> /retry\r\n', ['stop']],
+  [`${'x '.repeat(32_000)}\n\n/stop`, ['stop']],
 ])('%j holds the commands %j', (body, expected) => {
   expect(names(body)).toEqual(expected);
 });
@@ -30,9 +35,20 @@ test.each([
   '<details>\n/stop\n</details>',
   '<!--\n/stop\n-->',
   '<!-- \n\n/stop\n\n-->',
+  '<blockquote>\n\n/stop\n\n</blockquote>',
+  '<details>\n<summary>log</summary>\n\n/stop\n\n</details>',
+  '<pre><code>\n\n/stop\n\n</code></pre>',
+  'as <code>said\n/stop\n</code>',
+  '<details>\n\ntext\n\n/stop',
   '# /stop',
   '/stop\n===',
   '| a |\n|---|\n/stop',
+  '| a |\r\n|---|\r\n/stop',
+  '/stop | a\r\n---|---\r\n',
+  '\uff0fstop',
+  '\u2044stop',
+  '\u2215stop',
+  '> On Monday maya wrote:\r\n> /stop\r\n',
   '/STOP',
   '/stops',
   '//stop',
@@ -70,10 +86,34 @@ test('/waive wants a name and a reason', () => {
   expect(readWaive('lint')).toBeNull();
 });
 
+test('one glob is read for /allow, in backticks when it holds spaces', () => {
+  expect(readAllow('src/**')).toBe('src/**');
+  expect(readAllow('`my docs/**`')).toBe('my docs/**');
+  expect(readAllow('src/{a,b}/**')).toBe('src/{a,b}/**');
+  expect(readAllow('src/a.ts src/b.ts')).toBeNull();
+  expect(readAllow('src/a.ts,src/b.ts')).toBeNull();
+  expect(readAllow('docs/** because the page is wrong')).toBeNull();
+  expect(readAllow('')).toBeNull();
+});
+
 test('no text throws or takes long, and each command found is one of the names', () => {
   const line = fc.oneof(
     fc.string(),
-    fc.constantFrom('/stop', '/retry x', '```', '> ', '    ', '<!--', '-->', '- ', '`'),
+    fc.constantFrom(
+      '/stop',
+      '/retry x',
+      '```',
+      '> ',
+      '    ',
+      '<!--',
+      '-->',
+      '- ',
+      '`',
+      '<details>',
+      '</details>',
+      '<blockquote',
+      '\r',
+    ),
   );
 
   fc.assert(

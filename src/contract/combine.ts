@@ -1,5 +1,6 @@
 import { defaultCompanions, defaultConcurrency, defaultRetention, defaultRoles } from './defaults.ts';
 import { globCovers } from './glob.ts';
+import { isProtectedWhole } from './globs.ts';
 import { combineImage, combineMcp, combineNetwork, combineSecrets, combineSetup, combineTools } from './grants.ts';
 import { combineLimits, smallest } from './limits.ts';
 import { combineServers } from './mcp-grants.ts';
@@ -93,7 +94,12 @@ function combineFiles({ layers, contract, narrowed }: Combining): Walls['files']
   const asked = contract.boundaries.files;
   const lists = namedBy(layers, ({ files }) => files?.allow);
   const deny = [...new Set(namedBy(layers, ({ files }) => files?.deny).flatMap(({ value }) => value))];
+  const unprotect = inEveryList(operatorsOf(layers), ({ files }) => files?.unprotect);
   for (const glob of asked) {
+    if (isProtectedWhole(glob, unprotect)) {
+      narrowed.push({ key: 'files.unprotect', asked: glob, granted: 'nothing: protected', by: 'operator' });
+      continue;
+    }
     const cut = lists.find(({ value }) => !value.some((outer) => globCovers(outer, glob)));
     const denied = namedBy(layers, ({ files }) => files?.deny).find(({ value }) =>
       value.some((outer) => globCovers(outer, glob)),
@@ -114,14 +120,20 @@ function combineFiles({ layers, contract, narrowed }: Combining): Walls['files']
     deny,
     companions: [...(companions?.value ?? defaultCompanions)],
     companionsBy: companions?.layer ?? 'operator',
-    unprotect: inEveryList(operatorsOf(layers), ({ files }) => files?.unprotect),
+    unprotect,
   };
 }
 
 function combineCommands({ layers, contract, narrowed }: Combining): Walls['commands'] {
   const asked = contract.boundaries.commands;
   const lists = namedBy(layers, ({ commands }) => commands?.allow);
+  const denials = namedBy(layers, ({ commands }) => commands?.deny);
   for (const pattern of asked) {
+    const denied = denials.find(({ value }) => value.some((outer) => commandCovers(outer, pattern)));
+    if (denied) {
+      narrowed.push({ key: 'commands.deny', asked: pattern, granted: 'nothing', by: denied.layer });
+      continue;
+    }
     const cut = lists.find(({ value }) => !value.some((outer) => commandCovers(outer, pattern)));
     if (cut)
       narrowed.push({
@@ -133,7 +145,7 @@ function combineCommands({ layers, contract, narrowed }: Combining): Walls['comm
   }
   return {
     allow: [...lists.map(({ value }) => value), ...(asked.length > 0 ? [asked] : [])],
-    deny: [...new Set(namedBy(layers, ({ commands }) => commands?.deny).flatMap(({ value }) => value))],
+    deny: [...new Set(denials.flatMap(({ value }) => value))],
   };
 }
 

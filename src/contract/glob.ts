@@ -79,6 +79,11 @@ export function hasWildcards(glob: string): boolean {
   return /[*?[{]/u.test(glob);
 }
 
+/** What every path that a glob matches begins with. */
+export function globStem(glob: string): string {
+  return /^[^*?[{]*/u.exec(plainGlob(glob))?.[0] ?? '';
+}
+
 const compiled = new Map<string, Segment[][]>();
 
 function compile(glob: string): Segment[][] {

@@ -1,5 +1,5 @@
 import type { Contract } from './contract.ts';
-import { globProblem, matchesGlob, pathProblem, plainGlob } from './glob.ts';
+import { globCovers, globProblem, globStem, hasWildcards, matchesGlob, pathProblem, plainGlob } from './glob.ts';
 import { type Layer, layers, type Walls } from './walls.ts';
 
 export { matchesGlob };
@@ -54,6 +54,44 @@ export function inScope(path: string, walls: { files: Walls['files'] }): { ok: t
   }
   return { ok: true };
 }
+
+/** Why no path of a glob can be let in by a contract: what stands above it keeps out all of them. */
+export type KeptOut =
+  | { reason: 'protected' }
+  | { reason: 'denied'; globs: readonly string[] }
+  | { reason: 'outside'; layer: Layer; globs: readonly string[] };
+
+/** What keeps out everything that a glob matches, or null when some of it may be let in. Not complete: null may also mean that it is not obvious. */
+export function keptOut(glob: string, files: Walls['files']): KeptOut | null {
+  const plain = plainGlob(glob);
+  if (isProtectedWhole(plain, files.unprotect)) return { reason: 'protected' };
+  const denying = files.deny.filter((each) => globCovers(each, plain));
+  if (denying.length > 0) return { reason: 'denied', globs: denying };
+  if (files.companions.some((each) => mayMeet(each, plain))) return null;
+  for (const [index, globs] of files.allow.entries()) {
+    const layer = files.allowBy?.[index] ?? 'contract';
+    if (layer !== 'contract' && !globs.some((each) => mayMeet(each, plain))) return { reason: 'outside', layer, globs };
+  }
+  return null;
+}
+
+/** Whether all that a glob matches is protected. */
+export function isProtectedWhole(glob: string, unprotect: readonly string[]): boolean {
+  const lower = plainGlob(glob).toLowerCase();
+  if (lower.split('/').includes('.git')) return true;
+  return protectedGlobs.some((each) => globCovers(each, lower)) && !unprotect.some((each) => mayMeet(each, glob));
+}
+
+/** Whether some path may match both; false only when surely none does. */
+function mayMeet(one: string, other: string): boolean {
+  if (isFileName(one)) return matchesGlob(one, other) || globStem(other).startsWith(`${one}/`);
+  if (isFileName(other)) return mayMeet(other, one);
+  const [first, second] = [globStem(one), globStem(other)];
+  return first.startsWith(second) || second.startsWith(first);
+}
+
+/** Without wildcards and with an extension. */
+const isFileName = (glob: string) => !hasWildcards(glob) && /[^/]\.[^./]+$/u.test(glob);
 
 /**
  * `/allow GLOB`: the contract with one more glob among its allowed files. It widens the contract only: combine the walls anew, the layers above

@@ -159,6 +159,21 @@ describe('files and commands', () => {
   });
 });
 
+test('what the contract names although it is protected or denied is listed, not passed over', () => {
+  const { narrowed } = combine({
+    repository: 'commands: { deny: ["npm publish *"] }',
+    contract: boundaries(
+      '- Allowed files: src/**, .github/workflows/ci.yml, CODEOWNERS\n- Allowed commands: npm test *, npm publish *',
+    ),
+  });
+
+  expect(narrowed).toEqual([
+    { key: 'commands.deny', asked: 'npm publish *', granted: 'nothing', by: 'repository' },
+    { key: 'files.unprotect', asked: '.github/workflows/ci.yml', granted: 'nothing: protected', by: 'operator' },
+    { key: 'files.unprotect', asked: 'CODEOWNERS', granted: 'nothing: protected', by: 'operator' },
+  ]);
+});
+
 describe('hosts and secrets', () => {
   const contract = boundaries(
     '- Network or service access: a.example.org, b.example.org:8080\n- Secrets and credentials: TOKEN, OTHER',

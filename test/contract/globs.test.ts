@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { emptyContract } from '../../src/contract/contract.ts';
-import { amendFiles, inScope, isProtected } from '../../src/contract/globs.ts';
+import { amendFiles, inScope, isProtected, keptOut } from '../../src/contract/globs.ts';
 import type { Walls } from '../../src/contract/walls.ts';
 
 function files(over: Partial<Walls['files']> = {}): { files: Walls['files'] } {
@@ -82,6 +82,54 @@ describe('the scope of a change', () => {
 
   test('is everything when no layer has a list', () => {
     expect(inScope('anything/at.all', files())).toEqual({ ok: true });
+  });
+});
+
+describe('a glob that a contract would allow', () => {
+  const walls = files({
+    allow: [['src/**', 'docs/**/*.md', '.github/**'], ['src/slug.ts']],
+    allowBy: ['repository', 'contract'],
+    deny: ['src/generated/**'],
+    companions: ['package-lock.json'],
+    companionsBy: 'repository',
+    unprotect: ['.github/workflows/lint.yml'],
+  }).files;
+
+  test.each([
+    ['.github/workflows/ci.yml', 'protected'],
+    ['.GitHub/Actions/**', 'protected'],
+    ['.git/hooks/**', 'protected'],
+    ['**/.gitattributes', 'protected'],
+    ['src/generated/a.ts', 'denied'],
+    ['src/generated/**', 'denied'],
+    ['infra/**', 'outside'],
+    ['README.md', 'outside'],
+    ['docs/a.ts', 'outside'],
+  ])('%j is kept out whole, being %s', (glob, reason) => {
+    expect(keptOut(glob, walls)).toMatchObject({ reason });
+  });
+
+  test.each([
+    '**',
+    'src/**',
+    'docs',
+    'docs/a.md',
+    'docs/**/*.ts',
+    '.github/workflows/**',
+    'package-lock.json',
+    '*.md',
+    'src/*.ts',
+  ])('%j may let something in', (glob) => {
+    expect(keptOut(glob, walls)).toBeNull();
+  });
+
+  test('is held against the lists of the layers above alone, and against none where there is none', () => {
+    expect(keptOut('infra/**', files({ allow: [['src/**']], allowBy: ['contract'] }).files)).toBeNull();
+    expect(keptOut('infra/**', walls)).toEqual({
+      reason: 'outside',
+      layer: 'repository',
+      globs: ['src/**', 'docs/**/*.md', '.github/**'],
+    });
   });
 });
 
