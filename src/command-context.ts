@@ -36,6 +36,8 @@ export interface Context {
   /** Which command of which comment: an attempt that it began already is not begun again. */
   cause: string;
   walls: Walls;
+  /** What is wrong with a policy file, untrusted; null when all can be read. */
+  unreadable: string | null;
   github: RepositoryGitHub;
   doors: Doors;
 }

@@ -15,10 +15,11 @@ import { revisionOf } from './contract/revision.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import { isDone, once } from './engine/effects.ts';
 import { latestRun, type RequestChange, requestCancel, runByPullRequest } from './engine/runs.ts';
+import { asMillwrightError } from './errors.ts';
 import { gateOf, revisionAt, wasShown } from './gates.ts';
-import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
+import type { RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
-import { readLayers, wallsWithoutContract } from './policy-source.ts';
+import { problemText, readLayers, wallsWithoutContract } from './policy-source.ts';
 import { reply } from './report/reply.ts';
 import { openRollback } from './rollback.ts';
 import type { Run } from './run.ts';
@@ -34,16 +35,35 @@ export async function applyCommands(source: CommandSource, doors: Doors): Promis
   if (lines.length === 0) return;
   const github = doors.github.repository(source.ref);
   if (source.author === (await doors.github.identity()).login) return;
-  const walls = wallsWithoutContract(await readLayers(doors, source.ref), doors, source.ref);
+  const layers = await readLayers(doors, source.ref);
+  const walls = wallsWithoutContract(layers, doors, source.ref);
+  const unreadable = layers.problems[0] ? problemText(layers.problems[0]) : null;
   for (const [index, line] of lines.entries()) {
     const cause = `${source.key}:${index}`;
     await once(doors.db, commandsOf(source.ref, doors), cause, async () => {
-      if (source.reactTo) await github.react(source.reactTo, 'eyes');
-      const result = await apply(line, { source, cause, walls, github, doors });
+      // A stop has its effect whatever becomes of the sign that it was seen.
+      const seen = acknowledge('eyes', { source, github, doors }).catch(() => {});
+      const result = await apply(line, { source, cause, walls, unreadable, github, doors });
+      await seen;
       const run = (await runOf(source, doors))?.id;
       doors.log.info({ run, command: line.name, by: source.author, cause, result: result.kind }, 'command handled');
-      await answer(result, { line, source, github });
+      await answer(result, { line, source, github, doors });
     });
+  }
+}
+
+/** Puts a reaction on the comment. Where it never can, such as in a locked conversation, the log says so. Errors: those that may be tried again. */
+async function acknowledge(
+  reaction: 'eyes' | '+1' | 'confused',
+  { source, github, doors }: Pick<Context, 'source' | 'github' | 'doors'>,
+): Promise<void> {
+  if (source.reactTo === null) return;
+  try {
+    await github.react(source.reactTo, reaction);
+  } catch (error) {
+    const known = asMillwrightError(error);
+    if (known.retry) throw known;
+    doors.log.warn({ err: known }, 'a command could not be acknowledged');
   }
 }
 
@@ -68,7 +88,7 @@ async function runOf(source: CommandSource, doors: Doors): Promise<Run | null> {
 
 async function answer(
   result: Result,
-  at: { line: CommandLine; source: CommandSource; github: RepositoryGitHub },
+  at: { line: CommandLine } & Pick<Context, 'source' | 'github' | 'doors'>,
 ): Promise<void> {
   const { line, source, github } = at;
   if (result.kind !== 'done') {
@@ -77,7 +97,7 @@ async function answer(
     const marker = `<!-- millwright:reply:${subject} -->`;
     await github.upsertComment(source.number, marker, `${marker}\n${reply(result.reply)}`);
   }
-  if (source.reactTo) await github.react(source.reactTo, result.kind === 'refused' ? 'confused' : '+1');
+  await acknowledge(result.kind === 'refused' ? 'confused' : '+1', at);
 }
 
 const verbs: Record<CommandName, (line: CommandLine, run: Run, context: Context) => Promise<Result>> = {
@@ -102,6 +122,11 @@ const help = ({ walls }: Context): Result => ({
 async function apply(line: CommandLine, context: Context): Promise<Result> {
   const needs = roleFor(line.name, context.walls);
   if (needs !== null && !holds(await context.github.roleOf(context.source.author), needs)) {
+    if (context.unreadable !== null && needs === 'admin')
+      return refuse(
+        line.name,
+        `A policy file cannot be read, and until it is mended only admins are heard: ${context.unreadable}`,
+      );
     return { kind: 'refused', reply: { kind: 'refused', command: `/${line.name}`, needs } };
   }
   const run = await runOf(context.source, context.doors);

@@ -4,9 +4,9 @@ import { applyCommands } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import type { Delivery } from './engine/inbox.ts';
 import { renameRepository, runByPullRequest } from './engine/runs.ts';
-import { applyFound, foundEvent } from './found.ts';
+import { applyFound, applyLabel, foundEvent } from './found.ts';
 import type { RepositoryRef } from './github/github.ts';
-import { startLabel } from './labels.ts';
+import { isStartLabel, startLabel } from './labels.ts';
 import { revertedBy, revertMerged } from './learning/escapes.ts';
 import { lessonPullChanged } from './learning/lesson-pulls.ts';
 import { onboardAll } from './onboarding.ts';
@@ -93,18 +93,22 @@ async function applyIssue(payload: Payload<'issues'>, deliveryId: string, doors:
   const deed = { by: payload.sender.login, atMs: Date.parse(payload.issue.updated_at) };
   switch (payload.action) {
     case 'labeled': {
-      if (payload.label?.name !== startLabel) return 'done';
+      if (!isStartLabel(payload.label?.name)) return 'done';
+      // On a closed issue nothing starts until it is opened again.
+      if (payload.issue.state === 'closed') return 'done';
       const author = payload.issue.user?.login ?? 'ghost';
       const label = { labeller: deed.by, labelledAtMs: deed.atMs, cause, found: false };
       return startRun({ ref, number, title, body, author, ...label }, doors);
     }
     case 'unlabeled':
-      if (payload.label?.name !== startLabel) return 'done';
+      if (!isStartLabel(payload.label?.name)) return 'done';
       return leaveRun(key, number, deed, `took the label \`${startLabel}\` off`, doors);
     case 'closed':
     case 'deleted':
     case 'transferred':
       return leaveRun(key, number, deed, `${payload.action} the issue`, doors);
+    case 'reopened':
+      return payload.issue.labels?.some((label) => isStartLabel(label?.name)) ? applyLabel(ref, number, doors) : 'done';
     case 'edited':
       if (payload.changes.body === undefined) return 'done';
       return issueEdited(key, { number, title, body }, { ...deed, cause }, doors);

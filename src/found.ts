@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sendBackForCi } from './ci-feedback.ts';
 import type { CommandSource } from './command-context.ts';
 import { applyCommands } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
@@ -6,7 +7,8 @@ import { type Delivery, receiveDelivery } from './engine/inbox.ts';
 import { latestRun, runByPullRequest } from './engine/runs.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
-import { type Applied, issueEdited, leaveRun, pullRequestEnded, startRun } from './start-run.ts';
+import { onboardAll } from './onboarding.ts';
+import { type Applied, issueEdited, leaveRun, pullRequestEnded, pullRequestReopened, startRun } from './start-run.ts';
 import { announceLateEdit } from './status.ts';
 
 /** Name under which the inbox keeps what reconciliation found. */
@@ -18,6 +20,8 @@ export type Found =
   | { what: 'left'; number: number }
   | { what: 'edit'; number: number }
   | { what: 'pull-request'; number: number }
+  | { what: 'checks'; number: number; headSha: string }
+  | { what: 'added'; number: null }
   | { what: 'command'; number: number; source: Omit<CommandSource, 'ref'> };
 
 const FoundPayload = z.object({
@@ -28,8 +32,11 @@ const FoundPayload = z.object({
 /** Puts it into the inbox, behind the deliveries of the same issue: so both may come, and never at once. */
 export async function enterFound(ref: RepositoryRef, found: Found, doors: Doors): Promise<void> {
   const detail = found.what === 'command' ? found.source.key : found.number;
-  const onPull = found.what === 'pull-request' || (found.what === 'command' && found.source.onPullRequest);
-  const place = onPull ? { pull_request: { number: found.number } } : { issue: { number: found.number } };
+  const onPull =
+    found.what === 'pull-request' ||
+    found.what === 'checks' ||
+    (found.what === 'command' && found.source.onPullRequest);
+  const place = found.number === null ? {} : { [onPull ? 'pull_request' : 'issue']: { number: found.number } };
   await receiveDelivery(doors.db, {
     // The time in it: found again in a later pass, it is looked at again, should the first try have been given up.
     id: `found:${repositoryKey(doors.host.githubHost, ref)}:${found.what}:${detail}:${doors.clock.nowMs()}`,
@@ -48,14 +55,21 @@ export async function applyFound(delivery: Delivery, doors: Doors): Promise<Appl
     case 'edit':
       return applyEdit(ref, found.number, doors);
     case 'pull-request':
-      return applyPullRequestEnd(ref, found.number, doors);
+      return applyPullRequest(ref, found.number, doors);
+    case 'checks':
+      await sendBackForCi(ref, found.headSha, doors);
+      return 'done';
+    case 'added':
+      await onboardAll([ref], doors);
+      return 'done';
     case 'command':
       await applyCommands({ ...found.source, ref }, doors);
       return 'done';
   }
 }
 
-async function applyLabel(ref: RepositoryRef, number: number, doors: Doors): Promise<Applied> {
+/** The label as it stands on the issue now. */
+export async function applyLabel(ref: RepositoryRef, number: number, doors: Doors): Promise<Applied> {
   const github = doors.github.repository(ref);
   const event = await github.labelEvent(number, startLabel);
   if (event === null) return 'done';
@@ -76,6 +90,10 @@ async function applyLabel(ref: RepositoryRef, number: number, doors: Doors): Pro
 async function applyLeft(ref: RepositoryRef, number: number, doors: Doors): Promise<Applied> {
   const left = await doors.github.repository(ref).leftEvent(number, startLabel);
   if (left === null) return 'done';
+  if (left === 'gone') {
+    const deed = { by: 'someone', atMs: Number.MAX_SAFE_INTEGER };
+    return leaveRun(repositoryKey(doors.host.githubHost, ref), number, deed, 'deleted or moved the issue', doors);
+  }
   const how = left.how === 'closed' ? 'closed the issue' : `took the label \`${startLabel}\` off`;
   const key = repositoryKey(doors.host.githubHost, ref);
   return leaveRun(key, number, { by: left.actor, atMs: left.atMs }, how, doors);
@@ -88,10 +106,11 @@ async function applyEdit(ref: RepositoryRef, number: number, doors: Doors): Prom
   return issueEdited(repositoryKey(doors.host.githubHost, ref), issue, deed, doors);
 }
 
-async function applyPullRequestEnd(ref: RepositoryRef, number: number, doors: Doors): Promise<Applied> {
+async function applyPullRequest(ref: RepositoryRef, number: number, doors: Doors): Promise<Applied> {
   const run = await runByPullRequest(doors.db, repositoryKey(doors.host.githubHost, ref), number);
   const pull = await doors.github.repository(ref).pullRequest(number);
-  if (!run || pull.state === 'open') return 'done';
+  if (!run) return 'done';
+  if (pull.state === 'open') return pullRequestReopened(run, 'someone', doors);
   // Closed before the attempt that is to open it again.
   if (!pull.merged && (pull.closedAtMs ?? 0) < (run.start.askedAtMs ?? 0)) return 'done';
   return pullRequestEnded(run, pull.merged, 'someone', doors);

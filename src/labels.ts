@@ -4,6 +4,9 @@ import type { Run } from './run.ts';
 /** Put on an issue by a person, it starts a run. */
 export const startLabel = 'agent-ready';
 
+/** Letter case does not matter: GitHub has one label of a name, in whatever case it was made. */
+export const isStartLabel = (name: string | undefined) => name?.toLowerCase() === startLabel;
+
 /** State labels: at most one of them is on an issue at a time. */
 export const stateLabels = ['agent:running', 'agent:waiting', 'agent:review', 'agent:failed', 'agent:stopped'] as const;
 export type StateLabel = (typeof stateLabels)[number];

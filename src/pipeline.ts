@@ -7,7 +7,7 @@ import { createSteps } from './engine/steps.ts';
 import type { Remote } from './git/git.ts';
 import { noteReverts } from './learning/escapes.ts';
 import { noteUses, recallLessons } from './learning/recall.ts';
-import { readLayers } from './policy-source.ts';
+import { problemText, readLayers } from './policy-source.ts';
 import { readRecord } from './record.ts';
 import { type AttemptEnd, type Run, type StageName, stageNames } from './run.ts';
 import { runNumbers } from './run-numbers.ts';
@@ -123,9 +123,15 @@ async function takeIn(lease: Lease, remote: Remote, doors: Doors, signal: AbortS
   const { run } = lease;
   const ref = { installationId: run.installationId, owner: run.owner, name: run.name };
   const github = doors.github.repository(ref);
+  const layers = await readLayers(doors, ref);
+  if (layers.problems.length > 0)
+    doors.log.warn(
+      { problems: layers.problems.map(problemText) },
+      'a policy file cannot be read; the run waits for it',
+    );
   const needs = {
     run,
-    layers: await readLayers(doors, ref),
+    layers,
     heldSecrets: Object.keys(doors.host.secrets),
     remote,
     defaultModel: doors.host.modelName,

@@ -42,20 +42,44 @@ async function readLayer(
   layer: 'organization' | 'repository',
   fileName: string,
 ): Promise<{ policy: PolicyLayer | null; problems: PolicyProblem[] }> {
-  const text = await github.readFile(policyPath);
-  if (text === null) return { policy: null, problems: [] };
-  const parsed = parsePolicyFile(text, fileName, layer);
+  const found = await github.readFile(policyPath);
+  if (found === null) return { policy: null, problems: [] };
+  // Something stands there and cannot be read: walls that someone meant to set must not fall away unseen.
+  if ('problem' in found)
+    return {
+      policy: null,
+      problems: [
+        {
+          file: fileName,
+          line: null,
+          key: '',
+          expected: 'a policy file',
+          message: `It ${found.problem}: put a file there.`,
+        },
+      ],
+    };
+  const parsed = parsePolicyFile(found.text, fileName, layer);
   return 'policy' in parsed ? { policy: parsed.policy, problems: [] } : { policy: null, problems: parsed.problems };
 }
 
-/** The walls before any contract asks for something: who may do what, and how many runs at once. */
+/**
+ * The walls before any contract asks for something: who may do what, and how many runs at once. While a file cannot be read, nobody knows whom
+ * it keeps out: only admins steer then. Stopping stays with those who may usually.
+ */
 export function wallsWithoutContract(layers: PolicyLayers, doors: Pick<Doors, 'host'>, ref: RepositoryRef): Walls {
-  return combineWalls({
+  const { walls } = combineWalls({
     operator: layers.operator,
     organization: layers.organization,
     repository: layers.repository,
     contract: emptyContract(),
     repositoryName: `${ref.owner}/${ref.name}`,
     heldSecrets: Object.keys(doors.host.secrets),
-  }).walls;
+  });
+  if (layers.problems.length === 0) return walls;
+  return { ...walls, roles: { ...walls.roles, start: 'admin', command: 'admin', waive: 'admin', bots: [] } };
+}
+
+/** A problem of a policy file in one line: file, line, what is wrong. Names parts of the file, so escape it where it is shown. */
+export function problemText({ file, line, key, message }: PolicyProblem): string {
+  return `${file}:${line ?? 1}: ${key === '' ? '' : `${key}: `}${message}`;
 }

@@ -24,19 +24,21 @@ interface Memory {
   seenUntilMs: Map<string, number>;
   /** `updated_at` of an issue or pull request when it was last looked at. */
   looked: Map<string, number>;
+  /** Repositories seen so far: those of the first pass were there before this process, and no one has just added them. */
+  repositories: Set<string> | null;
 }
 
 const memories = new WeakMap<Doors['db'], Memory>();
 
 function memoryOf(doors: Doors): Memory {
-  const memory = memories.get(doors.db) ?? { seenUntilMs: new Map(), looked: new Map() };
+  const memory = memories.get(doors.db) ?? { seenUntilMs: new Map(), looked: new Map(), repositories: null };
   memories.set(doors.db, memory);
   return memory;
 }
 
 /**
- * Finds what no delivery told of: labelled issues, removed labels, edits, commands, closed pull requests; and asks GitHub
- * for failed deliveries. What it finds goes into the inbox like a delivery, so both may come. A repository that cannot be
+ * Finds what no delivery told of: labelled issues, removed labels, edits, commands, closed and reopened pull requests, failing checks of
+ * others, added repositories; and asks GitHub for failed deliveries. What it finds goes into the inbox like a delivery, so both may come. A repository that cannot be
  * looked at keeps none of the others from it. Two calls for each repository, and some for each thing that changed.
  */
 export async function reconcile(doors: Doors): Promise<void> {
@@ -47,9 +49,16 @@ export async function reconcile(doors: Doors): Promise<void> {
       doors.log.warn({ err: asMillwrightError(error) }, 'failed deliveries could not be asked for again');
     });
   });
-  for (const ref of await doors.github.installedRepositories()) {
+  const installed = await doors.github.installedRepositories();
+  const known = memory.repositories;
+  memory.repositories = new Set([
+    ...(known ?? []),
+    ...installed.map((ref) => repositoryKey(doors.host.githubHost, ref)),
+  ]);
+  for (const ref of installed) {
     try {
       const key = repositoryKey(doors.host.githubHost, ref);
+      if (known?.has(key) === false) await enterFound(ref, { what: 'added', number: null }, doors);
       await remembering(memory, key, doors, (sinceMs) => reconcileRepository({ ref, key, memory, doors }, sinceMs));
     } catch (error) {
       const facts = { err: asMillwrightError(error), repository: `${ref.owner}/${ref.name}` };
@@ -90,8 +99,10 @@ async function reconcileRepository(place: Place, sinceMs: number): Promise<void>
   }
   await findComments(await github.recentComments(sinceMs), 'comment', place);
   const open = runs.filter(hasOpenPullRequest);
+  const recentlyClosed = runs.filter((run) => run.outcome?.code === 'closed' && isRecent(run, place));
+  if (open.length > 0 || recentlyClosed.length > 0) await findPullRequestMoves(open, recentlyClosed, github, place);
+  await findFailingChecks(open, github, place);
   if (open.length > 0) {
-    await findPullRequestEnds(open, github, place);
     await findComments(await github.recentReviewComments(sinceMs), 'review-comment', place);
   }
   await findUnfilledRollbacks(runs, place);
@@ -129,7 +140,15 @@ async function findLabelled(
   }
 }
 
-async function findPullRequestEnds(runs: readonly Run[], github: RepositoryGitHub, place: Place): Promise<void> {
+const isRecent = (run: Run, { doors }: Place) => run.updatedAtMs > doors.clock.nowMs() - lookBackMs;
+
+/** Pull requests that were closed or opened again, and reviews of those that are open. */
+async function findPullRequestMoves(
+  runs: readonly Run[],
+  closed: readonly Run[],
+  github: RepositoryGitHub,
+  place: Place,
+): Promise<void> {
   const { ref, key, memory, doors } = place;
   const open = new Map((await github.openPullRequests()).map(({ number, updatedAtMs }) => [number, updatedAtMs]));
   for (const { pullRequest: number } of runs) {
@@ -138,13 +157,27 @@ async function findPullRequestEnds(runs: readonly Run[], github: RepositoryGitHu
     if (updatedAtMs === undefined) await enterFound(ref, { what: 'pull-request', number }, doors);
     else if (!isKnown(memory, `${key}#${number}`, updatedAtMs, doors)) await findReviews(number, github, place);
   }
+  for (const { pullRequest: number } of closed)
+    if (number !== null && open.has(number)) await enterFound(ref, { what: 'pull-request', number }, doors);
+}
+
+/** Red checks of others on what was handed over a short while ago, once for each commit. */
+async function findFailingChecks(runs: readonly Run[], github: RepositoryGitHub, place: Place): Promise<void> {
+  const { ref, key, memory, doors } = place;
+  for (const run of runs) {
+    const { pullRequest: number, headSha } = run;
+    if (run.outcome?.code !== 'review' || number === null || headSha === null || !isRecent(run, place)) continue;
+    if (memory.looked.has(`${key}@${headSha}`) || (await github.failedChecks(headSha)).length === 0) continue;
+    await enterFound(ref, { what: 'checks', number, headSha }, doors);
+    memory.looked.set(`${key}@${headSha}`, 0);
+  }
 }
 
 /** Merged a short while ago, and the body of the pull request could not be edited then. Asks GitHub nothing. */
-async function findUnfilledRollbacks(runs: readonly Run[], { ref, doors }: Place): Promise<void> {
-  const recentMs = doors.clock.nowMs() - lookBackMs;
+async function findUnfilledRollbacks(runs: readonly Run[], place: Place): Promise<void> {
+  const { ref, doors } = place;
   for (const run of runs) {
-    if (run.outcome?.code !== 'merged' || run.updatedAtMs < recentMs || run.pullRequest === null) continue;
+    if (run.outcome?.code !== 'merged' || !isRecent(run, place) || run.pullRequest === null) continue;
     if (!(await isRollbackFilled(run, doors)))
       await enterFound(ref, { what: 'pull-request', number: run.pullRequest }, doors);
   }

@@ -67,7 +67,7 @@ export function keptOut(glob: string, files: Walls['files']): KeptOut | null {
   if (isProtectedWhole(plain, files.unprotect)) return { reason: 'protected' };
   const denying = files.deny.filter((each) => globCovers(each, plain));
   if (denying.length > 0) return { reason: 'denied', globs: denying };
-  if (files.companions.some((each) => mayMeet(each, plain))) return null;
+  if (files.companions.some((each) => globCovers(each, plain))) return null;
   for (const [index, globs] of files.allow.entries()) {
     const layer = files.allowBy?.[index] ?? 'contract';
     if (layer !== 'contract' && !globs.some((each) => mayMeet(each, plain))) return { reason: 'outside', layer, globs };

@@ -61,11 +61,11 @@ export interface RepositoryGitHub {
   openPullRequests(): Promise<{ number: number; updatedAtMs: number }[]>;
   /** When a label was last put on an issue and by whom; null when it is not on it. */
   labelEvent(number: number, label: string): Promise<{ actor: string; atMs: number } | null>;
-  /** The last time that a label was taken off an issue or the issue was closed, and by whom; null when neither ever was. */
+  /** The last time that a label was taken off an issue or the issue was closed, and by whom; null when neither ever was. `gone`: there is no such issue any more. */
   leftEvent(
     number: number,
     label: string,
-  ): Promise<{ actor: string; atMs: number; how: 'unlabeled' | 'closed' } | null>;
+  ): Promise<{ actor: string; atMs: number; how: 'unlabeled' | 'closed' } | 'gone' | null>;
   /** Creates the labels that are missing, with colour and description. */
   ensureLabels(labels: readonly LabelSpec[]): Promise<void>;
   /** Leaves exactly this one of `states` on the issue (null: none of them). */
@@ -79,8 +79,8 @@ export interface RepositoryGitHub {
   ): Promise<{ id: number; url: string; changedAtMs: number }>;
   react(target: ReactionTarget, reaction: 'eyes' | '+1' | 'confused'): Promise<void>;
   assign(number: number, login: string): Promise<void>;
-  /** File at a ref (default branch when absent); null when the file or the repository is missing. */
-  readFile(path: string, ref?: string): Promise<string | null>;
+  /** File at a ref (default branch when absent); null when there is nothing at the path, or no such repository. */
+  readFile(path: string, ref?: string): Promise<FileText | null>;
   findPullRequest(branch: string): Promise<PullRequestFacts | null>;
   pullRequest(number: number): Promise<PullRequestFacts>;
   /**
@@ -101,6 +101,9 @@ export interface RepositoryGitHub {
   /** Reviews and review comments of a pull request, oldest first. */
   reviews(number: number): Promise<ReviewFacts[]>;
 }
+
+/** The text of a file, or what is there instead, as the end of a sentence. */
+export type FileText = { text: string } | { problem: string };
 
 export interface RepositoryFacts {
   id: number;

@@ -2,7 +2,8 @@ import type { Octokit } from '@octokit/rest';
 import { MillwrightError } from '../errors.ts';
 import type { AppIdentity, IssueFacts, PlacedComment, ReactionTarget, RepositoryGitHub } from './github.ts';
 import { type Actor, type Authored, editorOf, loginOf, query } from './graphql.ts';
-import { createOnce, orNull, statusOf } from './octokit-client.ts';
+import { bindLabels } from './labels.ts';
+import { createOnce, ignoring422, orNull } from './octokit-client.ts';
 import { readComments } from './thread.ts';
 
 interface At {
@@ -31,9 +32,6 @@ type IssueVerbs = Pick<
 /** Verbs on issues and their conversation. */
 export function bindIssues(client: Octokit, at: At, identity: () => Promise<AppIdentity>): IssueVerbs {
   const commentIds = new Map<string, number>();
-  const removeAll = async (number: number, names: readonly string[]) => {
-    for (const name of names) await orNull(client.issues.removeLabel({ ...at, issue_number: number, name }));
-  };
   return {
     issue: (number) => readIssue(client, at, number),
     comments: (number) => readComments(client, at, number),
@@ -53,40 +51,7 @@ export function bindIssues(client: Octokit, at: At, identity: () => Promise<AppI
         .filter((issue) => issue.pull_request === undefined)
         .map((issue) => ({ number: issue.number, updatedAtMs: Date.parse(issue.updated_at) }));
     },
-    async labelEvent(number, label) {
-      const moves = await labelMoves(client, at, number, label);
-      const last = moves.findLast((move) => move.how !== 'closed');
-      return last?.how === 'labeled' ? { actor: last.actor, atMs: last.atMs } : null;
-    },
-    async leftEvent(number, label) {
-      const moves = await labelMoves(client, at, number, label);
-      const last = moves.findLast((move) => move.how !== 'labeled');
-      return last ? { actor: last.actor, atMs: last.atMs, how: last.how === 'closed' ? 'closed' : 'unlabeled' } : null;
-    },
-    async ensureLabels(labels) {
-      const present = await client.paginate(client.issues.listLabelsForRepo, { ...at, per_page: 100 });
-      const names = new Set(present.map((label) => label.name.toLowerCase()));
-      for (const label of labels) {
-        if (names.has(label.name.toLowerCase())) continue;
-        await ignoring422(client.issues.createLabel({ ...at, ...label }));
-      }
-    },
-    async setStateLabel(number, label, states) {
-      const { data } = await client.issues.listLabelsOnIssue({ ...at, issue_number: number, per_page: 100 });
-      const present = data.map((entry) => entry.name);
-      // Taken off first, so that there are never two; afterwards again, should another process have added one meanwhile.
-      const others = (names: string[]) => names.filter((name) => states.includes(name) && name !== label);
-      await removeAll(number, others(present));
-      if (label === null || present.includes(label)) return;
-      const added = await client.issues.addLabels({ ...at, issue_number: number, labels: [label] });
-      await removeAll(number, others(added.data.map((entry) => entry.name)));
-    },
-    async removeLabel(number, name) {
-      await orNull(client.issues.removeLabel({ ...at, issue_number: number, name }));
-    },
-    async addLabels(number, labels) {
-      if (labels.length > 0) await client.issues.addLabels({ ...at, issue_number: number, labels: [...labels] });
-    },
+    ...bindLabels(client, at),
     upsertComment: (number, marker, body) =>
       upsertComment({ client, at, identity, commentIds }, { number, marker, body }),
     async react(target, content) {
@@ -98,14 +63,6 @@ export function bindIssues(client: Octokit, at: At, identity: () => Promise<AppI
       await ignoring422(client.issues.addAssignees({ ...at, issue_number: number, assignees: [login] }));
     },
   };
-}
-
-async function ignoring422(work: Promise<unknown>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (statusOf(error) !== 422) throw error;
-  }
 }
 
 type Reaction = Parameters<RepositoryGitHub['react']>[1];
@@ -120,23 +77,6 @@ async function react(client: Octokit, at: At, target: ReactionTarget, content: R
   else if (target.kind === 'comment')
     await client.reactions.createForIssueComment({ ...at, comment_id: target.id, content });
   else await client.reactions.createForPullRequestReviewComment({ ...at, comment_id: target.id, content });
-}
-
-interface LabelMove {
-  how: 'labeled' | 'unlabeled' | 'closed';
-  actor: string;
-  atMs: number;
-}
-
-/** When a label went on and off an issue, and when the issue was closed, oldest first. */
-async function labelMoves(client: Octokit, at: At, number: number, label: string): Promise<LabelMove[]> {
-  const events = await client.paginate(client.issues.listEvents, { ...at, issue_number: number, per_page: 100 });
-  return events.flatMap((event): LabelMove[] => {
-    const how = event.event;
-    const concerns = how === 'closed' || ('label' in event && event.label?.name === label);
-    if (!concerns || (how !== 'labeled' && how !== 'unlabeled' && how !== 'closed')) return [];
-    return [{ how, actor: event.actor?.login ?? 'ghost', atMs: Date.parse(event.created_at) }];
-  });
 }
 
 function placedComment(

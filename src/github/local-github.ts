@@ -66,7 +66,10 @@ function bindRepository(options: LocalGitHubOptions): RepositoryGitHub {
       throw new MillwrightError('bug.unexpected', { message: 'a path of this machine needs no token' });
     },
     roleOf: async (name) => (name === login ? 'admin' : 'none'),
-    readFile: (path, at) => options.readFile(path, at ?? branch),
+    readFile: async (path, at) => {
+      const text = await options.readFile(path, at ?? branch);
+      return text === null ? null : { text };
+    },
     issue: async (asked) => {
       if (asked === issue.number) return issueFacts(issue, login);
       throw new MillwrightError('outside.repository-gone', { message: `there is no issue ${asked} without GitHub` });

@@ -232,6 +232,15 @@ function lastingFailure(error: unknown, status: number | null): ErrorCode {
   }
 }
 
+/** Where GitHub refuses what it will not take or has already (422), nothing is amiss. */
+export async function ignoring422(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (statusOf(error) !== 422) throw error;
+  }
+}
+
 /** The value, or null where GitHub says that the thing does not exist. */
 export async function orNull<T>(work: Promise<T>): Promise<T | null> {
   try {

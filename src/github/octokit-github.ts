@@ -1,7 +1,7 @@
 import type { Octokit } from '@octokit/rest';
 import { MillwrightError } from '../errors.ts';
 import { bindChecks } from './checks.ts';
-import type { AppIdentity, GitHub, RepositoryGitHub, RepositoryRef, Role } from './github.ts';
+import type { AppIdentity, FileText, GitHub, RepositoryGitHub, RepositoryRef, Role } from './github.ts';
 import { bindIssues } from './issues.ts';
 import { createClient, type GitHubConnection, orNull, statusOf } from './octokit-client.ts';
 import { bindPullRequests } from './pull-requests.ts';
@@ -115,13 +115,22 @@ function bindRepository(
       const answer = await orNull(
         client.repos.getContent({ ...at, path, ...(branch === undefined ? {} : { ref: branch }) }),
       );
-      if (answer === null || Array.isArray(answer.data) || answer.data.type !== 'file') return null;
-      return Buffer.from(answer.data.content, 'base64').toString('utf8');
+      return answer === null ? null : fileText(answer.data);
     },
     ...bindIssues(client, at, identity),
     ...bindPullRequests(client, at),
     ...bindChecks(client, at, connection.appId),
   };
+}
+
+/** GitHub follows a link to a file of the repository itself, and leaves out what is larger than 1 MB: that is not an empty file. */
+function fileText(found: object): FileText {
+  if (Array.isArray(found)) return { problem: 'is a folder' };
+  const { type, encoding, content } = found as { type?: string; encoding?: string; content?: string };
+  if (type !== 'file')
+    return { problem: type === 'symlink' ? 'is a link to no file of this repository' : `is a ${type}` };
+  if (encoding !== 'base64' || content === undefined) return { problem: 'is too large to be read' };
+  return { text: Buffer.from(content, 'base64').toString('utf8') };
 }
 
 /** The address that GitHub names, as long as it is on the configured host; else the host's usual one. */

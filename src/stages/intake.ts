@@ -5,7 +5,7 @@ import { judgeTestable, parseContract } from '../contract/parse.ts';
 import { type Narrowing, type Refusal, roleSatisfies, type Walls, wallsSchema } from '../contract/walls.ts';
 import type { Git, Remote } from '../git/git.ts';
 import type { RepositoryGitHub, Role } from '../github/github.ts';
-import type { PolicyLayers } from '../policy-source.ts';
+import { type PolicyLayers, problemText } from '../policy-source.ts';
 import { Outcome, type Run } from '../run.ts';
 
 /** What intake found out, pinned for the whole run. */
@@ -84,9 +84,7 @@ function defaultsOf({ repository, organization, operator }: PolicyLayers) {
 
 function refusedPolicy(contract: Contract | null, problems: Problem[], layers: PolicyLayers): IntakeResult {
   const text = 'The policy cannot be read; a run starts once it is mended and the label is put on again.';
-  const detail = layers.problems
-    .map((problem) => `${problem.file}:${problem.line ?? 1}: ${problem.key}: ${problem.message}`)
-    .join('\n');
+  const detail = layers.problems.map(problemText).join('\n');
   const outcome = { code: 'policy-invalid', text, question: null, detail };
   return { kind: 'refused', contract, problems, refusals: [], walls: null, narrowed: [], base: null, outcome };
 }

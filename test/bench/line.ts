@@ -64,7 +64,8 @@ async function leastWork(doors: Doors, github: GitHubStandIn, round: number): Pr
   const repository = `${doors.host.githubHost}/${repo}`;
   const remote = { repository, url: `${github.url}/${repo}.git`, token: () => door.gitToken() };
   const issue = await door.issue(1);
-  parsePolicyFile((await door.readFile('.github/millwright.yml')) ?? '', 'millwright.yml', 'repository');
+  const policy = await door.readFile('.github/millwright.yml');
+  parsePolicyFile(policy && 'text' in policy ? policy.text : '', 'millwright.yml', 'repository');
   const { id } = await door.upsertComment(issue.number, '<!-- floor -->', `<!-- floor -->${round}`);
   await door.setStateLabel(issue.number, 'agent:running', ['agent:running', 'agent:review']);
   const base = await doors.git.fetch(remote, 'refs/heads/main');

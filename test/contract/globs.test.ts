@@ -90,7 +90,7 @@ describe('a glob that a contract would allow', () => {
     allow: [['src/**', 'docs/**/*.md', '.github/**'], ['src/slug.ts']],
     allowBy: ['repository', 'contract'],
     deny: ['src/generated/**'],
-    companions: ['package-lock.json'],
+    companions: ['package-lock.json', '**/yarn.lock'],
     companionsBy: 'repository',
     unprotect: ['.github/workflows/lint.yml'],
   }).files;

@@ -64,7 +64,7 @@ export interface GateOptions {
   env?: Record<string, string>;
   users?: NonNullable<GitHubOptions['users']>;
   /** Before the service starts. */
-  before?: (github: GitHubStandIn) => void;
+  before?: (github: GitHubStandIn) => void | Promise<unknown>;
   /** Doors in the place of the real ones; the sandbox is a folder anyway. */
   replace?: (doors: Doors, github: GitHubStandIn) => Partial<Doors>;
 }
@@ -81,7 +81,7 @@ export async function openSite(options: GateOptions = {}): Promise<GateSite> {
   const github = await startGitHub({ users: options.users ?? people });
   const model = await startModel(options.script ?? scripted(writes()));
   await github.createRepository(repo, { files: { ...gateRepository, ...options.files } });
-  options.before?.(github);
+  await options.before?.(github);
   const engine = new FolderEngine();
   const factory = await startFactory(github, model, {
     env: options.env ?? {},
