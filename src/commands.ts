@@ -11,6 +11,7 @@ import {
 } from './command-context.ts';
 import { commandRules, roleFor } from './command-rules.ts';
 import { type CommandLine, type CommandName, readCommands, readRetry } from './command-text.ts';
+import { problemText } from './contract/policy.ts';
 import { revisionOf } from './contract/revision.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import { isDone, once } from './engine/effects.ts';
@@ -19,7 +20,7 @@ import { asMillwrightError } from './errors.ts';
 import { gateOf, revisionAt, wasShown } from './gates.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
-import { problemText, readLayers, wallsWithoutContract } from './policy-source.ts';
+import { readLayers, wallsWithoutContract } from './policy-source.ts';
 import { reply } from './report/reply.ts';
 import { openRollback } from './rollback.ts';
 import type { Run } from './run.ts';

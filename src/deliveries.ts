@@ -3,7 +3,8 @@ import { sendBackForCi } from './ci-feedback.ts';
 import { applyCommands } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import type { Delivery } from './engine/inbox.ts';
-import { renameRepository, runByPullRequest } from './engine/runs.ts';
+import { followInstallation, renameRepository } from './engine/repositories.ts';
+import { runByPullRequest } from './engine/runs.ts';
 import { applyFound, applyLabel, foundEvent } from './found.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { isStartLabel, startLabel } from './labels.ts';
@@ -21,6 +22,8 @@ type Payload<Name extends (typeof handledEvents)[number]> = EmitterWebhookEvent<
 export async function applyDelivery(delivery: Delivery, doors: Doors): Promise<Applied> {
   if (delivery.event === foundEvent) return applyFound(delivery, doors);
   const event = asEvent(delivery.event, delivery.payload);
+  const ref = event && 'repository' in event.payload ? refOf(event.payload as Partial<Located>) : null;
+  if (ref) await followInstallation(doors.db, repositoryKey(doors.host.githubHost, ref), ref.installationId);
   switch (event?.name) {
     case 'issues':
       return applyIssue(event.payload, delivery.id, doors);
@@ -74,8 +77,8 @@ interface Located {
   installation?: { id: number } | undefined;
 }
 
-function refOf(payload: Located): RepositoryRef | null {
-  if (!payload.installation) return null;
+function refOf(payload: Partial<Located>): RepositoryRef | null {
+  if (!payload.installation || !payload.repository) return null;
   return {
     installationId: payload.installation.id,
     owner: payload.repository.owner.login,

@@ -4,6 +4,7 @@ import type { CommandSource } from './command-context.ts';
 import { applyCommands } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import { type Delivery, receiveDelivery } from './engine/inbox.ts';
+import { followInstallation } from './engine/repositories.ts';
 import { latestRun, runByPullRequest } from './engine/runs.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
@@ -47,6 +48,7 @@ export async function enterFound(ref: RepositoryRef, found: Found, doors: Doors)
 
 export async function applyFound(delivery: Delivery, doors: Doors): Promise<Applied> {
   const { ref, found } = FoundPayload.parse(JSON.parse(delivery.payload));
+  await followInstallation(doors.db, repositoryKey(doors.host.githubHost, ref), ref.installationId);
   switch (found.what) {
     case 'label':
       return applyLabel(ref, found.number, doors);

@@ -1,4 +1,5 @@
 import { type AcceptedIntake, openAttempt, remoteOf } from './attempt.ts';
+import { problemText } from './contract/policy.ts';
 import type { Doors } from './doors.ts';
 import type { Lease } from './engine/claim.ts';
 import { append } from './engine/ledger.ts';

@@ -78,8 +78,3 @@ export function wallsWithoutContract(layers: PolicyLayers, doors: Pick<Doors, 'h
   if (layers.problems.length === 0) return walls;
   return { ...walls, roles: { ...walls.roles, start: 'admin', command: 'admin', waive: 'admin', bots: [] } };
 }
-
-/** A problem of a policy file in one line: file, line, what is wrong. Names parts of the file, so escape it where it is shown. */
-export function problemText({ file, line, key, message }: PolicyProblem): string {
-  return `${file}:${line ?? 1}: ${key === '' ? '' : `${key}: `}${message}`;
-}

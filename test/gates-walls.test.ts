@@ -53,7 +53,8 @@ test('while a policy file cannot be read only admins steer, the rest are told wh
     script: asks(),
     users: { maya: 'maintain', rita: 'write', tom: 'triage', ada: 'admin' },
     files: {
-      [policyPath]: 'roles: { command: maintain }\nfiles: { allow: [src/**, test/**] }\nchecks: { unit: sh check.sh }\n',
+      [policyPath]:
+        'roles: { command: maintain }\nfiles: { allow: [src/**, test/**] }\nchecks: { unit: sh check.sh }\n',
     },
   });
   const number = await labelled();
@@ -207,6 +208,66 @@ test('a repository that was added unheard is onboarded, those that were there at
   const pullsOf = (name: string) => [...github.repository(`acme/${name}`).issues.values()].filter(({ pull }) => pull);
   expect(pullsOf('new')).toHaveLength(1);
   expect(pullsOf('old')).toHaveLength(0);
+});
+
+test.each(['queued', 'waiting'] as const)('/stop ends a run that is %s', async (state) => {
+  const { labelled, reaches, engine, status, later } = await open({ script: asks() });
+  if (state === 'queued') engine.now = { available: false, reason: 'gone' };
+  const number = await labelled();
+  if (state === 'queued') await until(() => status(number).includes('no sandbox engine'));
+  else await reaches(number, 'agent:waiting');
+  later();
+
+  await answered(await comment(number, '/stop', 'tom'), '+1');
+
+  await reaches(number, 'agent:stopped', 10_000);
+  expect(status(number)).toContain('stopped by `tom`');
+});
+
+test('/retry from review or learn opens nothing that verification has not let through', async () => {
+  const { labelled, reaches, later, pulls, status } = await open({
+    script: scripted(writes('5\n', 'src/bad.txt')),
+    files: {
+      'check.sh': 'test ! -f src/bad.txt\n',
+      [policyPath]: 'files: { allow: ["src/**", "test/**"] }\nchecks: { unit: sh check.sh }\nlimits: { rounds: 1 }\n',
+    },
+  });
+  const number = await labelled();
+  await reaches(number, 'agent:failed');
+
+  for (const [index, stage] of ['review', 'learn'].entries()) {
+    later();
+    await answered(await comment(number, `/retry from ${stage}`, 'rita'), '+1');
+    await until(() => status(number).includes(`attempt ${index + 2}`) && site.labels(number).join() === 'agent:failed');
+  }
+
+  expect(pulls()).toEqual([]);
+});
+
+test('a role that was taken away counts for nothing at the gate', async () => {
+  const { labelled, reaches, later, github, said } = await open();
+  const number = await labelled(gateContract, { author: 'otto' });
+  await reaches(number, 'agent:waiting');
+  later();
+  github.addUser('rita', 'read');
+
+  await answered(await comment(number, '/approve', 'rita'), 'confused');
+
+  expect(said(number).join('\n')).toMatch(/\/approve` needs the role `write`/);
+  expect(site.labels(number)).toEqual(['agent:waiting']);
+});
+
+test('a run that waited while the app was installed anew goes on through the new installation', async () => {
+  const { labelled, reaches, later, github } = await open({ script: scripted([...asks0(), ...writes()]) });
+  const number = await labelled();
+  await reaches(number, 'agent:waiting');
+  await github.uninstallApp(github.installationId, 'maya');
+  await github.installApp('acme', [repo], 'maya');
+  later();
+
+  await comment(number, '/retry the first', 'rita');
+
+  await reaches(number, 'agent:review');
 });
 
 test('the run of an issue that was deleted unheard is stopped', async () => {

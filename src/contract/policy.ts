@@ -19,6 +19,11 @@ export interface PolicyProblem {
   message: string;
 }
 
+/** A problem of a policy file in one line: file, line, what is wrong. Names parts of the file, so escape it where it is shown. */
+export function problemText({ file, line, key, message }: PolicyProblem): string {
+  return `${file}:${line ?? 1}: ${key === '' ? '' : `${key}: `}${message}`;
+}
+
 type PolicyResult = { policy: PolicyLayer } | { problems: PolicyProblem[] };
 
 /** Keys that only the operator ceiling may set. */

@@ -214,11 +214,6 @@ export async function endRun(
   return ended;
 }
 
-/** Moves the runs of a repository that has a new name (same owner) to it. */
-export async function renameRepository(db: Database, from: string, to: { key: string; name: string }): Promise<void> {
-  await db.run('UPDATE runs SET repository = $2, name = $3 WHERE repository = $1', from, to.key, to.name);
-}
-
 async function endIn(
   db: Database,
   sql: Sql,

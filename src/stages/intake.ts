@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { combineWalls } from '../contract/combine.ts';
 import { type Contract, contractSchema, type Problem } from '../contract/contract.ts';
 import { judgeTestable, parseContract } from '../contract/parse.ts';
+import { problemText } from '../contract/policy.ts';
 import { type Narrowing, type Refusal, roleSatisfies, type Walls, wallsSchema } from '../contract/walls.ts';
 import type { Git, Remote } from '../git/git.ts';
 import type { RepositoryGitHub, Role } from '../github/github.ts';
-import { type PolicyLayers, problemText } from '../policy-source.ts';
+import type { PolicyLayers } from '../policy-source.ts';
 import { Outcome, type Run } from '../run.ts';
 
 /** What intake found out, pinned for the whole run. */

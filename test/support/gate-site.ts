@@ -64,7 +64,7 @@ export interface GateOptions {
   env?: Record<string, string>;
   users?: NonNullable<GitHubOptions['users']>;
   /** Before the service starts. */
-  before?: (github: GitHubStandIn) => void | Promise<unknown>;
+  before?: (github: GitHubStandIn) => unknown;
   /** Doors in the place of the real ones; the sandbox is a folder anyway. */
   replace?: (doors: Doors, github: GitHubStandIn) => Partial<Doors>;
 }
