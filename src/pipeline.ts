@@ -8,7 +8,7 @@ import { createSteps } from './engine/steps.ts';
 import type { Remote } from './git/git.ts';
 import { noteReverts } from './learning/escapes.ts';
 import { noteUses, recallLessons } from './learning/recall.ts';
-import { problemText, readLayers } from './policy-source.ts';
+import { readLayers } from './policy-source.ts';
 import { readRecord } from './record.ts';
 import { type AttemptEnd, type Run, type StageName, stageNames } from './run.ts';
 import { runNumbers } from './run-numbers.ts';
