@@ -4,10 +4,15 @@ export interface BenchRow {
   name: string;
   figure: number;
   floor: number;
-  /** Largest ratio that is good enough; null: told without a target. */
+  /** Ratio that is good enough: the largest, or with `atLeast` the smallest; null: told without a target. */
   target: number | null;
+  /** For what grows with how good it is, such as throughput. */
+  atLeast?: true;
   /** Of figure and floor. */
   unit: string;
 }
 
 export const ratioOf = (row: BenchRow): number => row.figure / row.floor;
+
+export const isGood = (row: BenchRow): boolean =>
+  row.target === null || (row.atLeast ? ratioOf(row) >= row.target : ratioOf(row) <= row.target);
