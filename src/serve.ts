@@ -56,9 +56,10 @@ export async function startService(settings: Settings, opened: Doors, options: S
   await takeOverFromDead(doors);
   await beat();
   const worker = startWorker({ id, runs: options.runs }, doors);
+  const zeroMs = doors.clock.nowMs() - doors.clock.elapsedMs();
   const stops = [
     every(workerBeatMs, 'say that this worker lives', doors, beat),
-    every(sweepMs, 'sweep', doors, () => sweep(doors, options.runs)),
+    every(sweepMs, 'sweep', doors, () => sweep(doors, options.runs, zeroMs)),
     every(sweepMs, 'keep the store within retention', doors, () => retainStore(doors)),
     ...(options.runs
       ? [every(machineMs, 'keep this machine within retention', doors, () => retainMachine(doors))]
@@ -152,8 +153,11 @@ function every(intervalMs: number, what: string, doors: Doors, work: () => Promi
   };
 }
 
-/** Containers of dead epochs and past deadlines, workers that are silent, waits that have lasted too long, lessons of no use. */
-async function sweep(doors: Doors, runs: boolean): Promise<void> {
+/**
+ * Containers of dead epochs and past deadlines, workers that are silent, waits that have lasted too long, lessons of no use. `zeroMs`: what the
+ * machine's clock said when `elapsedMs` was 0, so that a jump forward takes no container from a run before its time.
+ */
+async function sweep(doors: Doors, runs: boolean, zeroMs: number): Promise<void> {
   await reapDeadWorkers(doors.db, silentWorkerMs);
   await expireWaits(doors);
   await expireLessons(doors.db);
@@ -163,7 +167,9 @@ async function sweep(doors: Doors, runs: boolean): Promise<void> {
     // `prepare` labels containers that make images for any run; they end by their deadline.
     exceptRuns: ['prepare', ...live.map((run) => run.id), ...(await runsWithRollback(doors))],
   });
-  const expired = await doors.sandbox.reap({ expiredAtMs: doors.clock.nowMs() });
+  const expired = await doors.sandbox.reap({
+    expiredAtMs: Math.min(doors.clock.nowMs(), zeroMs + doors.clock.elapsedMs()),
+  });
   if (reaped + expired === 0) return;
   doors.tally.count('millwright_containers_reaped_total', {}, reaped + expired);
   doors.log.info({ containers: reaped + expired }, 'left-over containers removed');

@@ -18,6 +18,7 @@ interface Start {
   built: BuildResult | null;
   /** What the last verdict objected to. */
   feedback: string | null;
+  /** By `elapsedMs` of the clock. */
   startedAtMs: number;
 }
 
@@ -30,8 +31,8 @@ export async function startOf(attempt: Attempt, doors: Doors): Promise<Start | A
   const [first] = (await eventsOf(doors.db, run.id, { kinds: ['stage'] })).filter(
     (event) => event.attempt === run.attempt,
   );
-  // The ledger's times are the database's; the minutes are counted by this machine's clock, which may differ.
-  const startedAtMs = doors.clock.nowMs() - (first ? await ageMs(doors.db, first.atMs) : 0);
+  // The ledger's times are the database's; the minutes are counted by a clock that never jumps, and has a zero of its own.
+  const startedAtMs = doors.clock.elapsedMs() - (first ? await ageMs(doors.db, first.atMs) : 0);
   const tip = await branchTip(attempt, doors);
 
   if (tip?.foreign) {

@@ -213,14 +213,14 @@ async function keepLease(lease: Lease, doors: Doors, controller: AbortController
     else if (cancel) controller.abort(new MillwrightError('run.cancelled', { detail: JSON.stringify(cancel) }));
   };
   const stopListening = doors.db.onWake('cancel', () => void beat().catch(() => {}));
-  let lastBeatMs = doors.clock.nowMs();
+  let lastBeatMs = doors.clock.elapsedMs();
   while (!signal.aborted) {
     try {
       await beat();
-      lastBeatMs = doors.clock.nowMs();
+      lastBeatMs = doors.clock.elapsedMs();
     } catch {
       // The store is away: work goes on until the lease has surely passed to another.
-      if (doors.clock.nowMs() - lastBeatMs > leaseMs) controller.abort(new MillwrightError('run.lost-lease'));
+      if (doors.clock.elapsedMs() - lastBeatMs > leaseMs) controller.abort(new MillwrightError('run.lost-lease'));
     }
     await doors.clock.sleep(leaseMs / 4, signal).catch(() => {});
   }

@@ -37,7 +37,7 @@ function open({ policy, mcp, named = [], secrets = {} }: Setting) {
       record: async (kind, data) => void events.push({ kind, data }),
       signal: new AbortController().signal,
     },
-    { mcp: createHttpMcp(), clock: { nowMs: () => 0, sleep: async () => undefined } },
+    { mcp: createHttpMcp(), clock: { nowMs: () => 0, elapsedMs: () => 0, sleep: async () => undefined } },
   );
   return { opened, events };
 }

@@ -36,7 +36,7 @@ export async function askModel(session: Session): Promise<ModelReply | AgentEnd>
 
 /** Minutes and turns, counted here and not by the model. */
 export function reachedLimit(session: Session): AgentEnd | null {
-  if (session.doors.clock.nowMs() >= session.endsAtMs)
+  if (session.doors.clock.elapsedMs() >= session.endsAtMs)
     return { end: 'limit', limit: 'minutes', clause: 'limits.minutes' };
   if (session.turns >= session.turnLimit) return { end: 'limit', limit: 'turns', clause: 'limits.turns' };
   return null;
@@ -46,7 +46,7 @@ export function reachedLimit(session: Session): AgentEnd | null {
 function warnBeforeLimits(session: Session): void {
   if (session.warned || session.turns === 0) return;
   const turnsLeft = session.turnLimit - session.turns;
-  const minutesLeft = (session.endsAtMs - session.doors.clock.nowMs()) / 60_000;
+  const minutesLeft = (session.endsAtMs - session.doors.clock.elapsedMs()) / 60_000;
   if (turnsLeft > 4 && minutesLeft > session.request.walls.limits.minutes * 0.15) return;
   session.warned = true;
   const text = `Only ${turnsLeft} turns and ${Math.ceil(minutesLeft)} minutes are left: finish what holds, and submit it.`;
@@ -84,7 +84,7 @@ async function call(session: Session): Promise<PaidReply> {
     maxOutputTokens: session.maxOutputTokens,
     signal: context.signal,
   };
-  const startedAtMs = doors.clock.nowMs();
+  const startedAtMs = doors.clock.elapsedMs();
   let paid = await payFor(doors.model, doors.budget, asked, inputTokens);
   if (!paid.ok)
     paid = await payFor(doors.model, doors.budget, { ...asked, maxOutputTokens: smallOutputTokens }, inputTokens);
@@ -109,7 +109,7 @@ async function call(session: Session): Promise<PaidReply> {
       toolCalls: reply.toolCalls.map((made) => ({ ...made, argumentsText: doors.mask(made.argumentsText) })),
       finish: reply.finish,
       usage: reply.usage,
-      durationMs: doors.clock.nowMs() - startedAtMs,
+      durationMs: Math.round(doors.clock.elapsedMs() - startedAtMs),
     },
   });
   return paid;

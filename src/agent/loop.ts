@@ -17,10 +17,10 @@ const maxIdleReplies = 4;
  */
 export async function runAgent(request: AgentRequest, doors: AgentDoors, signal: AbortSignal): Promise<AgentResult> {
   const { clock } = doors;
-  const endsAtMs = (request.attempt?.startedAtMs ?? clock.nowMs()) + request.walls.limits.minutes * 60_000;
+  const endsAtMs = (request.attempt?.startedAtMs ?? clock.elapsedMs()) + request.walls.limits.minutes * 60_000;
   // A timer beside the clock: a call under way must end as well when the time is over.
   const outOfTime = new AbortController();
-  const timer = setTimeout(() => outOfTime.abort(), Math.min(2 ** 31 - 1, Math.max(1, endsAtMs - clock.nowMs())));
+  const timer = setTimeout(() => outOfTime.abort(), Math.min(2 ** 31 - 1, Math.max(1, endsAtMs - clock.elapsedMs())));
   const session = beginSession(request, doors, endsAtMs, AbortSignal.any([signal, outOfTime.signal]));
   try {
     const { model, conversation } = request;

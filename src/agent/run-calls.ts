@@ -65,9 +65,9 @@ interface Timed {
 
 async function timedOutcome(session: Session, call: ToolCall): Promise<Timed> {
   const { clock } = session.doors;
-  const startedAtMs = clock.nowMs();
+  const startedAtMs = clock.elapsedMs();
   const outcome = await outcomeOf(session, call);
-  return { outcome, durationMs: clock.nowMs() - startedAtMs };
+  return { outcome, durationMs: Math.round(clock.elapsedMs() - startedAtMs) };
 }
 
 /** Answers a call that has run and records it. What follows for the round; null when it goes on. */

@@ -88,7 +88,7 @@ export function beginSession(request: AgentRequest, doors: AgentDoors, endsAtMs:
       outputs: createOutputStore(),
       mask: doors.mask,
       data: (kind, text) => fence(kind, text, nonce),
-      remainingMs: () => Math.max(1, endsAtMs - doors.clock.nowMs()),
+      remainingMs: () => Math.max(1, endsAtMs - doors.clock.elapsedMs()),
       signal,
     },
     repetition: createRepetition(),

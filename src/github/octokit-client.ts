@@ -82,7 +82,8 @@ function addRetryPolicy(octokit: Octokit, connection: GitHubConnection, installa
           await octokit.auth({ type: 'installation', refresh: true });
           continue;
         }
-        if (failure.retryAfterMs !== undefined) quiet.begin(clock.nowMs() + failure.retryAfterMs, isForToken(error));
+        if (failure.retryAfterMs !== undefined)
+          quiet.begin(clock.elapsedMs() + failure.retryAfterMs, isForToken(error));
         const mayRetry = failure.transient && mayRepeat(options);
         const waitMs = failure.retryAfterMs ?? 250 * 2 ** tries;
         if (!mayRetry || tries >= mostTries || waitMs > longestWaitMs) throw asDoorError(error, failure, options.url);
@@ -96,7 +97,7 @@ function addRetryPolicy(octokit: Octokit, connection: GitHubConnection, installa
   });
 }
 
-/** Until when GitHub asked to wait, by installation; that of the app itself, by `null`, holds for all: tokens come from it. */
+/** Until when (`elapsedMs` of the clock) GitHub asked to wait, by installation; that of the app itself, by `null`, holds for all: tokens come from it. */
 const quietTimes = new WeakMap<GitHubConnection, Map<number | null, number>>();
 
 function quietOf(connection: GitHubConnection, installationId: number | null) {
@@ -118,7 +119,7 @@ const isForToken = (error: unknown) =>
 
 async function waitForQuiet({ untilMs }: ReturnType<typeof quietOf>, clock: Clock, url: string): Promise<void> {
   // Asked again after each wait: another call may have been told to wait longer.
-  for (let waitMs = untilMs() - clock.nowMs(); waitMs > 0; waitMs = untilMs() - clock.nowMs()) {
+  for (let waitMs = untilMs() - clock.elapsedMs(); waitMs > 0; waitMs = untilMs() - clock.elapsedMs()) {
     if (waitMs > longestWaitMs)
       throw new MillwrightError('outside.github', {
         message: `GitHub asked to wait before the next call; ${url} was not made.`,

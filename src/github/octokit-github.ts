@@ -154,7 +154,7 @@ function createGitTokens(
   let kept: { token: string; untilMs: number } | null = null;
   let id: number | null = null;
   return async (renew = false) => {
-    if (kept && !renew && kept.untilMs > clock.nowMs()) return kept.token;
+    if (kept && !renew && kept.untilMs > clock.elapsedMs()) return kept.token;
     // By its number: the name may change in mid-run.
     id ??= await repositoryId();
     try {
@@ -163,7 +163,7 @@ function createGitTokens(
         repository_ids: [id],
         permissions: { contents: 'write' },
       });
-      kept = { token: data.token, untilMs: clock.nowMs() + keptForMs };
+      kept = { token: data.token, untilMs: clock.elapsedMs() + keptForMs };
       return kept.token;
     } catch (cause) {
       // The installation is there, and does not reach the repository.
@@ -179,10 +179,10 @@ function createRoles({ clock }: GitHubConnection, client: Octokit, at: { owner: 
   const kept = new Map<string, { role: Role; untilMs: number }>();
   return async (login: string): Promise<Role> => {
     const known = kept.get(login.toLowerCase());
-    if (known && known.untilMs > clock.nowMs()) return known.role;
+    if (known && known.untilMs > clock.elapsedMs()) return known.role;
     const answer = await orNull(client.repos.getCollaboratorPermissionLevel({ ...at, username: login }));
     const role = answer === null ? 'none' : roleFrom(answer.data);
-    kept.set(login.toLowerCase(), { role, untilMs: clock.nowMs() + keptForMs });
+    kept.set(login.toLowerCase(), { role, untilMs: clock.elapsedMs() + keptForMs });
     return role;
   };
 }

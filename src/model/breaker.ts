@@ -25,10 +25,10 @@ export function createBreaker({ clock, threshold, openMs }: BreakerOptions): Bre
   return {
     remainingMs() {
       if (failures < threshold) return 0;
-      const remaining = openUntilMs - clock.nowMs();
+      const remaining = openUntilMs - clock.elapsedMs();
       if (remaining > 0) return remaining;
       // The probe goes out; whoever comes while it is under way waits for its outcome.
-      openUntilMs = clock.nowMs() + openMs;
+      openUntilMs = clock.elapsedMs() + openMs;
       return 0;
     },
     succeeded() {
@@ -38,7 +38,7 @@ export function createBreaker({ clock, threshold, openMs }: BreakerOptions): Bre
     failed() {
       failures += 1;
       if (failures < threshold) return false;
-      openUntilMs = clock.nowMs() + openMs;
+      openUntilMs = clock.elapsedMs() + openMs;
       const first = !alerted;
       alerted = true;
       return first;

@@ -57,13 +57,13 @@ export class CommandRunner {
 
   async run(call: CommandCall): Promise<CommandResult> {
     const { clock, limits } = this.#parts;
-    const startedMs = clock.nowMs();
+    const startedMs = clock.elapsedMs();
     const capture = new CommandCapture(call.keepBytes ?? defaultKeepBytes, limits.outputBytes);
     const result = (end: CommandEnd, exitCode: number | null): CommandResult => ({
       end,
       exitCode,
       ...capture.captured(),
-      durationMs: clock.nowMs() - startedMs,
+      durationMs: Math.round(clock.elapsedMs() - startedMs),
     });
     if (call.signal?.aborted) return result('cancelled', null);
     if (call.command.includes('\0')) {

@@ -51,7 +51,7 @@ export interface BuildNeeds {
   feedback: string | null;
   guidance: string | null;
   conversation: readonly ModelMessage[] | null;
-  /** Of the attempt so far. */
+  /** Of the attempt so far; the start by `elapsedMs` of the clock. */
   startedAtMs: number;
   turns: number;
 }

@@ -17,6 +17,9 @@ class SetClock implements Clock {
   nowMs(): number {
     return this.now;
   }
+  elapsedMs(): number {
+    return this.now;
+  }
   async sleep(): Promise<void> {}
 }
 

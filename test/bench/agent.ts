@@ -92,7 +92,7 @@ async function measureOurs(task: BenchTask, issue: number, store: TestStore): Pr
       feedback: null,
       guidance: null,
       conversation: null,
-      attempt: { startedAtMs: systemClock.nowMs(), turns: -100 },
+      attempt: { startedAtMs: systemClock.elapsedMs(), turns: -100 },
     },
     {
       model,

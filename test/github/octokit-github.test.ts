@@ -18,6 +18,7 @@ let skewMs = 0;
 
 const clock: Clock = {
   nowMs: () => Date.now() + skewMs,
+  elapsedMs: () => performance.now() + skewMs,
   sleep: async (durationMs) => {
     waits.push(durationMs);
     skewMs += durationMs;

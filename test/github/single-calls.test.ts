@@ -13,6 +13,7 @@ function door() {
   let nowMs = Date.parse('2026-11-22T12:00:00Z');
   const clock = {
     nowMs: () => nowMs,
+    elapsedMs: () => nowMs,
     async sleep(durationMs: number) {
       sleptMs.push(durationMs);
       nowMs += durationMs;

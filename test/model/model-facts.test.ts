@@ -55,7 +55,7 @@ test.each([
 
 test('a breaker opens after failures in a row, alerts once, and lets one probe through at a time', () => {
   let now = 0;
-  const clock = { nowMs: () => now, sleep: async () => undefined };
+  const clock = { nowMs: () => 0, elapsedMs: () => now, sleep: async () => undefined };
   const breaker = createBreaker({ clock, threshold: 2, openMs: 1_000 });
 
   const alerts = [breaker.failed(), breaker.failed(), breaker.failed()];

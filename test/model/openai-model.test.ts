@@ -12,6 +12,9 @@ class QuickClock implements Clock {
   nowMs(): number {
     return this.now;
   }
+  elapsedMs(): number {
+    return this.now;
+  }
   async sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     this.pauses.push(durationMs);
