@@ -68,7 +68,8 @@ export function startWorker(options: WorkerOptions, doors: Doors): Worker {
         if (lease.takenOver) doors.tally.count('millwright_takeovers_total', {});
         const controller = new AbortController();
         const done = carryLease(lease, doors, controller).finally(() => {
-          held.delete(lease.run.id);
+          // Taken over by this same worker meanwhile, it is the newer carrier's.
+          if (held.get(lease.run.id)?.controller === controller) held.delete(lease.run.id);
           bell.ring();
         });
         held.set(lease.run.id, { controller, done });

@@ -3,7 +3,8 @@ import type { Clock } from '../../src/clock.ts';
 import { eventsOf } from '../../src/engine/ledger.ts';
 import { listRuns } from '../../src/engine/runs.ts';
 import { type GateSite, gateRepository, openSite, writes } from '../support/gate-site.ts';
-import { scripted } from '../support/scripted.ts';
+import type { ChatRequest, Reply } from '../support/model-stand-in.ts';
+import { scripted, submit } from '../support/scripted.ts';
 import { until } from '../support/until.ts';
 
 const runMs = 120_000;
@@ -66,7 +67,7 @@ test.each([
 test('a store whose clock jumps beyond the lease in mid-build lets the run begin that stage again, once, and ends with one pull request', {
   timeout: runMs,
 }, async () => {
-  const jumps = async () => {
+  const jump = async () => {
     const { db } = site.factory.doors;
     await until(async () => {
       // The embedded store reads the machine's clock: what was leased until later is over now. Its worker may beat first.
@@ -74,9 +75,18 @@ test('a store whose clock jumps beyond the lease in mid-build lets the run begin
       await db.wake('runs');
       return (await listRuns(db, {}))[0]?.failures === 1;
     }, 20_000);
-    return {};
   };
-  site = await openSite({ script: scripted([jumps, ...writes()]) });
+  let jumped: Promise<void> | null = null;
+  const planned = scripted([]) as (request: ChatRequest, index: number) => Promise<Reply>;
+  // By what the conversation holds: both carriers of the run may ask for a while.
+  const script = async (request: ChatRequest, index: number) => {
+    if (request.response_format?.json_schema) return await planned(request, index);
+    jumped ??= jump();
+    await jumped;
+    const said = request.messages.filter(({ role }) => role === 'assistant').length;
+    return writes()[said] ?? submit('the sum is written');
+  };
+  site = await openSite({ script });
   const number = await site.labelled();
 
   await site.reaches(number, 'agent:review', runMs);
