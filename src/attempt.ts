@@ -125,13 +125,12 @@ export async function payingModel(
   { run, walls, record, mask }: Pick<Attempt, 'run' | 'walls' | 'record' | 'mask'>,
   doors: Pick<Doors, 'db' | 'clock' | 'model' | 'host'>,
 ): Promise<Pick<Attempt, 'budget' | 'model'>> {
-  const issueKey = `issue:${run.repository}#${run.issue}`;
   const choice = (stage: StageName) => ({
     name: walls.model.perStage[stage]?.name ?? walls.model.name ?? doors.host.modelName,
     effort: walls.model.perStage[stage]?.effort ?? walls.model.effort,
   });
   const price = walls.model.prices[choice('build').name] ?? null;
-  const spent = await spentOn(doors.db, issueKey);
+  const spent = await spentOn(doors.db, issueKeyOf(run));
   const budget = createBudget({
     limits: { tokens: walls.limits.tokens, dollars: walls.limits.dollars },
     price,
@@ -140,7 +139,7 @@ export async function payingModel(
       tokens: spent.tokens + spent.reservedTokens,
       dollars: price === null ? null : spent.usd + spent.reservedUsd,
     },
-    ledger: spendLedger(run, walls, issueKey, doors),
+    ledger: spendLedger(run, walls, doors),
   });
   return {
     budget,
@@ -197,10 +196,13 @@ export function amended(
   return { contract: widened, walls: { ...walls, files: { ...walls.files, allow } } };
 }
 
-function spendLedger(run: Run, walls: Walls, issueKey: string, { db }: Pick<Doors, 'db'>): SpendLedger {
-  const shared: (SharedBudget & { clause: SpendClause })[] = [
+type Shared = SharedBudget & { clause: SpendClause };
+
+/** What counts against an issue, its repository and its organisation, under the name that the repository has now. */
+function sharedBudgets(run: Pick<Run, 'repository' | 'issue'>, walls: Walls): Shared[] {
+  return [
     {
-      key: issueKey,
+      key: issueKeyOf(run),
       limitUsd: lowest(walls.limits.dollars, walls.budget.dollarsPerIssue),
       limitTokens: walls.limits.tokens,
       clause: 'budget.dollars_per_issue',
@@ -220,8 +222,15 @@ function spendLedger(run: Run, walls: Walls, issueKey: string, { db }: Pick<Door
       clause: 'budget.org_dollars_per_day',
     },
   ];
+}
+
+const issueKeyOf = (run: Pick<Run, 'repository' | 'issue'>) => `issue:${run.repository}#${run.issue}`;
+
+function spendLedger(run: Run, walls: Walls, { db }: Pick<Doors, 'db'>): SpendLedger {
   return {
     async reserve(worst) {
+      // Read anew: the repository may have been renamed since the attempt began.
+      const shared = sharedBudgets((await getRun(db, run.id)) ?? run, walls);
       const held = await reserve(db, {
         runId: run.id,
         budgets: shared,

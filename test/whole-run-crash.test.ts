@@ -1,20 +1,17 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { listRuns } from '../src/engine/runs.ts';
 import { openSqlite } from '../src/engine/sqlite.ts';
-import { type StageName, stageNames } from '../src/run.ts';
-import { demoModel } from './support/demo-model.ts';
 import { environmentFor } from './support/factory.ts';
 import { startGitHub } from './support/github-stand-in.ts';
 import { startModel } from './support/model-stand-in.ts';
 import { call, contract, scripted, smallRepository } from './support/scripted.ts';
 import { until } from './support/until.ts';
 
-const repo = 'acme/durations';
 let child: ChildProcess | null = null;
 
 afterEach(() => {
@@ -22,61 +19,6 @@ afterEach(() => {
 });
 
 const main = new URL('../src/main.ts', import.meta.url).pathname;
-const sampleProject = new URL('./fixtures/sample-project', import.meta.url).pathname;
-
-test('a run whose process is killed in every stage ends with one branch, one pull request and one comment', {
-  timeout: 300_000,
-}, async () => {
-  const github = await startGitHub({ users: { maya: 'maintain' } });
-  // Slow enough that a kill falls into the stage that is waited for.
-  const model = await startModel(async (request) => ({ ...demoModel(request), delayMs: 150 }));
-  const dataDir = await mkdtemp(join(tmpdir(), 'crash-'));
-  await github.createRepository(repo, {
-    dir: sampleProject,
-    files: { '.github/ISSUE_TEMPLATE/agent-task.yml': 'name: Agent task\n' },
-  });
-  const body = await readFile(new URL('./fixtures/sample-issue.md', import.meta.url), 'utf8');
-  const issue = await github.openIssue({ repo, as: 'maya', title: 'Durations', body });
-  const env = { ...environmentFor(github, model, dataDir), NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS ?? '' };
-  const killedIn: StageName[] = [];
-
-  let app = await start(env, (port) => github.setWebhookUrl(`http://127.0.0.1:${port}/api/github/webhooks`));
-  await github.label(repo, issue.number, 'agent-ready', 'maya');
-  const db = openSqlite(dataDir);
-  for (const stage of stageNames) {
-    const reached = await untilStage(stage);
-    app.kill('SIGKILL');
-    await until(() => app.signalCode !== null);
-    if (reached) killedIn.push(stage);
-    app = await start(env, () => {});
-  }
-  await until(() => github.issue(repo, issue.number).labels.includes('agent:review'), 120_000);
-  app.kill('SIGTERM');
-  await until(() => app.exitCode !== null);
-
-  expect(killedIn).toEqual(expect.arrayContaining(['intake', 'plan', 'build', 'verify']));
-  expect(app.exitCode).toBe(0);
-  const pulls = [...github.repository(repo).issues.values()].filter((candidate) => candidate.pull);
-  expect(pulls).toHaveLength(1);
-  const comments = [...github.repository(repo).comments.values()].filter((comment) => comment.issue === issue.number);
-  expect(comments).toHaveLength(1);
-  const branches = [...(await github.repository(repo).git.refs('refs/heads/millwright/')).keys()];
-  expect(branches).toEqual([`refs/heads/millwright/issue-${issue.number}`]);
-  expect(await containersOf(db)).toEqual([]);
-  await Promise.all([db.close(), github.close(), model.close()]);
-  await rm(dataDir, { recursive: true, force: true });
-
-  /** True when the run was seen in the stage; false when it was too quick and has passed it. */
-  async function untilStage(stage: StageName): Promise<boolean> {
-    let seen = false;
-    await until(async () => {
-      const [run] = await listRuns(db, { limit: 1 });
-      seen = run?.stage === stage && run.state === 'running';
-      return seen || run?.state === 'done' || stageNames.indexOf(run?.stage ?? 'intake') > stageNames.indexOf(stage);
-    }, 60_000);
-    return seen;
-  }
-});
 
 test('SIGTERM in mid-build hands the run back, removes its containers and exits 0 within ten seconds', {
   timeout: 120_000,

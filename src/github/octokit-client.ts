@@ -44,6 +44,13 @@ export function createClient(connection: GitHubConnection, installationId: numbe
     baseUrl: connection.apiUrl,
     userAgent: 'millwright',
     log: { debug() {}, info() {}, warn() {}, error() {} },
+    request: {
+      // Once more at the last moment: another call may have been told to wait while this one got its token.
+      fetch: async (url: string, init: RequestInit) => {
+        await waitForQuiet(quietOf(connection, installationId), connection.clock, url);
+        return await fetch(url, init);
+      },
+    },
   });
   addRetryPolicy(octokit, connection, installationId);
   return octokit;

@@ -32,7 +32,7 @@ const scenarios: Scenario[] = [
   ['SIGSTOP beyond the lease', stopBeyondLease],
   ['deploy at each stage, SQLite', () => deployAtEachBoundary('SQLite')],
   ['container killed', killContainer],
-  ['database restart', restartDatabase],
+  ['database crash', restartDatabase],
   ['read-only database', readOnlyDatabase],
   ['disk full', fullDisk],
   ['Docker engine restart', restartEngine],

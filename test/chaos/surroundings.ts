@@ -15,13 +15,13 @@ const build = boundaries[3];
 const some = (random: () => number, mostMs: number) =>
   new Promise((resolve) => setTimeout(resolve, 300 + random() * mostMs));
 
-/** The PostgreSQL server restarts while a run is built. */
+/** The PostgreSQL server crashes while a run is built, and comes back. */
 export async function restartDatabase(random: () => number): Promise<Seen> {
   await using site = await openChaosSite({ store: 'PostgreSQL' });
   const service = await site.serve();
   const issue = await site.labelled();
   await service.enters(build);
-  await site.cluster?.stop();
+  await site.cluster?.stop('crash');
   await some(random, 3_000);
   await site.cluster?.start();
   return { kills: 0, violations: await site.settled([issue]) };

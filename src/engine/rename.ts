@@ -1,0 +1,69 @@
+import type { Database, Sql } from './database.ts';
+
+/**
+ * Moves what is kept of a repository that has a new name (same owner) to it: runs, what they spent and set aside, commands
+ * that were applied. A second time changes nothing. Errors: `outside.database`.
+ */
+export async function renameRepository(db: Database, from: string, to: { key: string; name: string }): Promise<void> {
+  await db.transaction(
+    async (sql) => {
+      await sql.run('UPDATE runs SET repository = $2, name = $3 WHERE repository = $1', from, to.key, to.name);
+      // First, so that a call that settles meanwhile finds its budgets where they will be.
+      await moveReservations(sql, from, to.key);
+      await moveSpend(sql, from, to.key);
+      await sql.run(
+        `UPDATE effects SET run_id = $2 WHERE run_id = $1
+           AND effect_key NOT IN (SELECT effect_key FROM effects WHERE run_id = $2)`,
+        `commands:${from}`,
+        `commands:${to.key}`,
+      );
+    },
+    { claimLock: true },
+  );
+}
+
+/** The same budget under the new name; one of another repository is left as it is. */
+function moved(budget: string, from: string, to: string): string {
+  if (budget.startsWith(`issue:${from}#`)) return `issue:${to}${budget.slice(`issue:${from}`.length)}`;
+  if (`${budget}:`.startsWith(`repo:${from}:`)) return `repo:${to}${budget.slice(`repo:${from}`.length)}`;
+  return budget;
+}
+
+async function moveReservations(sql: Sql, from: string, to: string): Promise<void> {
+  const open = await sql.all<{ id: string; budgets: string }>(
+    `SELECT id, budgets FROM reservations WHERE state = 'open' AND run_id IN (SELECT id FROM runs WHERE repository = $1)`,
+    to,
+  );
+  for (const { id, budgets } of open) {
+    const now = (JSON.parse(budgets) as string[]).map((budget) => moved(budget, from, to));
+    await sql.run('UPDATE reservations SET budgets = $2 WHERE id = $1', id, JSON.stringify(now));
+  }
+}
+
+async function moveSpend(sql: Sql, from: string, to: string): Promise<void> {
+  const rows = await sql.all<{ budget: string }>(
+    `SELECT budget FROM limits WHERE substr(budget, 1, $1) = $2 OR substr(budget, 1, $3) = $4`,
+    `issue:${from}#`.length,
+    `issue:${from}#`,
+    `repo:${from}`.length,
+    `repo:${from}`,
+  );
+  for (const { budget } of rows) {
+    const now = moved(budget, from, to);
+    if (now === budget) continue;
+    await sql.run(
+      `INSERT INTO limits (budget, spent_micro_usd, spent_tokens, reserved_micro_usd, reserved_tokens, unpriced_calls, updated_at_ms)
+       SELECT CAST($2 AS TEXT), spent_micro_usd, spent_tokens, reserved_micro_usd, reserved_tokens, unpriced_calls, updated_at_ms
+       FROM limits WHERE budget = $1
+       ON CONFLICT (budget) DO UPDATE SET
+         spent_micro_usd = limits.spent_micro_usd + excluded.spent_micro_usd,
+         spent_tokens = limits.spent_tokens + excluded.spent_tokens,
+         reserved_micro_usd = limits.reserved_micro_usd + excluded.reserved_micro_usd,
+         reserved_tokens = limits.reserved_tokens + excluded.reserved_tokens,
+         unpriced_calls = limits.unpriced_calls + excluded.unpriced_calls`,
+      budget,
+      now,
+    );
+    await sql.run('DELETE FROM limits WHERE budget = $1', budget);
+  }
+}

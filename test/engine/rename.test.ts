@@ -1,0 +1,54 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isDone, once } from '../../src/engine/effects.ts';
+import { renameRepository } from '../../src/engine/rename.ts';
+import { enqueueRun, latestRun } from '../../src/engine/runs.ts';
+import { reserve, settle, spentOn } from '../../src/engine/spend.ts';
+import { newRun } from '../support/new-run.ts';
+import { stores, type TestStore } from '../support/stores.ts';
+
+const from = 'github.com/acme/shop';
+const to = { key: 'github.com/acme/store', name: 'store' };
+
+describe.each(stores)('a repository with a new name on %s', (_engine, open) => {
+  let store: TestStore;
+  beforeEach(async () => {
+    store = await open();
+  });
+  afterEach(() => store.remove());
+
+  const budgetsOf = (repository: string) => [
+    { key: `issue:${repository}#7`, limitUsd: 1, limitTokens: null },
+    { key: `repo:${repository}`, daily: true, limitUsd: 1, limitTokens: null },
+  ];
+
+  test('takes its runs, what they spent, and what a call under way has set aside with it; a neighbour keeps its own', async () => {
+    const { run } = await enqueueRun(store.db, newRun(7));
+    const call = (repository: string) =>
+      reserve(store.db, { runId: run.id, budgets: budgetsOf(repository), worstUsd: 0.4, worstTokens: 100 });
+    const [first, second] = [await call(from), await call(from)];
+    if (!first.ok || !second.ok) throw new Error('no room');
+    await settle(store.db, first.reservation, { usd: 0.3, tokens: 50 });
+    await call(`${from}ping`);
+
+    await renameRepository(store.db, from, to);
+    await renameRepository(store.db, from, to);
+    await settle(store.db, second.reservation, { usd: 0.2, tokens: 30 });
+
+    expect(await latestRun(store.db, to.key, 7)).toMatchObject({ id: run.id, name: 'store' });
+    for (const budget of budgetsOf(to.key))
+      expect(await spentOn(store.db, budget)).toMatchObject({ usd: 0.5, tokens: 80, reservedUsd: 0 });
+    for (const budget of budgetsOf(from)) expect(await spentOn(store.db, budget)).toMatchObject({ usd: 0 });
+    for (const budget of budgetsOf(`${from}ping`))
+      expect(await spentOn(store.db, budget)).toMatchObject({ reservedUsd: 0.4 });
+    expect(await call(to.key)).toMatchObject({ ok: true });
+    expect(await call(to.key)).toMatchObject({ ok: false });
+  });
+
+  test('does not apply a command again that was applied under the old name', async () => {
+    await once(store.db, `commands:${from}`, 'comment:1:0', async () => {});
+
+    await renameRepository(store.db, from, to);
+
+    expect(await isDone(store.db, `commands:${to.key}`, 'comment:1:0')).toBe(true);
+  });
+});
