@@ -6,7 +6,7 @@ import type { Contract } from './contract/contract.ts';
 import { amendFiles } from './contract/globs.ts';
 import { type ServerAddress, serversFor } from './contract/mcp-servers.ts';
 import { revisionOfContract } from './contract/revision.ts';
-import type { Walls } from './contract/walls.ts';
+import type { Narrowing, Walls } from './contract/walls.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import type { Lease } from './engine/claim.ts';
 import { append } from './engine/ledger.ts';
@@ -33,6 +33,8 @@ export interface Attempt {
   /** `sha256:…` of the contract with what `/allow` added. */
   revision: string;
   walls: Walls;
+  /** What was asked for beyond the walls, and what of it was granted. */
+  narrowed: readonly Narrowing[];
   base: { branch: string; commit: string };
   budget: Budget;
   /** Every call is paid for from the issue's ledger and recorded. */
@@ -99,6 +101,7 @@ export async function openAttempt(
     contract,
     revision: run.request.allowed.length === 0 ? run.request.revision : revisionOfContract(contract),
     walls,
+    narrowed: accepted.narrowed,
     base: accepted.base,
     budget,
     model: (stage) => (stage === 'build' ? { ...model(stage), door: doors.model } : model(stage)),

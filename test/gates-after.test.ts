@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
-import { type GateOptions, type GateSite, openSite, repo, writes } from './support/gate-site.ts';
+import { type GateOptions, type GateSite, gateContract, openSite, repo, writes } from './support/gate-site.ts';
 import type { ChatRequest } from './support/model-stand-in.ts';
-import { scripted } from './support/scripted.ts';
+import { call, scripted } from './support/scripted.ts';
 import { until } from './support/until.ts';
 
 let site: GateSite;
@@ -160,4 +160,21 @@ test('an opened pull request asks the labeller for a review', async () => {
   await reaches(number, 'agent:review');
 
   await until(() => github.pull(repo, pulls()[0] ?? 0).pull.reviewers.includes('rita'));
+});
+
+test('the pull request gives the agent’s answer to the review note, and what was narrowed', async () => {
+  const { labelled, reaches, github, pulls } = await open({
+    script: scripted([
+      call('write_file', { path: 'src/sum.txt', content: '5\n' }),
+      call('submit', { summary: 'written', criteria: [], reviewNote: 'It costs one file.' }),
+    ]),
+  });
+
+  const asks = '\n## Stop condition\n- max turns: 5000\n\n## Review note\nSay what it costs.\n';
+  const number = await labelled(`${gateContract}${asks}`);
+  await reaches(number, 'agent:review');
+
+  const { body } = github.issue(repo, pulls()[0] ?? 0);
+  expect(body).toContain('> It costs one file.');
+  expect(body).toMatch(/`limits\.turns`: asked `5000`, granted `60`/);
 });

@@ -31,6 +31,7 @@ export const Submission = z.object({
     .default([])
     .describe('One entry each.'),
   assumptions: z.array(z.string()).default([]).describe('Taken for granted or not checked.'),
+  reviewNote: z.string().optional().describe('Answer to what the reviewer wants to read.'),
   reason: z.string().optional().describe('Only when nothing needs to change: why.'),
 });
 export type Submission = z.infer<typeof Submission>;

@@ -33,8 +33,6 @@ export interface RunNumbers {
 export interface AgentClaims {
   summary: string | null;
   assumptions: readonly string[];
-  /** What the agent itself says that it did not check. */
-  notVerified: readonly string[];
   /** Its answer to the contract's review note. */
   reviewNote: string | null;
 }
@@ -83,6 +81,8 @@ export interface PullRequestInput {
   plan: PlanFacts | null;
   /** What the context stage looked for and did not find. */
   missingContext: readonly string[];
+  /** What the app saw or left out when it took the patch. */
+  patchNotes: readonly string[];
   /** Where the patch departs from the plan. */
   deviations: readonly string[];
   /** Globs that a person added to the contract by `/allow`. */

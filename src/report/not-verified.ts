@@ -11,12 +11,12 @@ export function notVerifiedBlocks(input: PullRequestInput): Block[] {
   const blocks = [
     ...group('Criteria without automated evidence', unproven, 65),
     ...group('Assumptions of the agent (claims)', input.claims.assumptions.map(item), 40),
-    ...group('Not checked, as the agent itself says (claims)', input.claims.notVerified.map(item), 40),
     ...reviewNote(input),
     ...group('Missing context', input.missingContext.map(item), 45),
     ...group('Deviations from plan and scope', deviations(input), 55),
     ...group('Blocked hosts and commands', blocked(input), 45),
     ...group('Second look (a model’s findings, which decide nothing)', input.secondLook.map(secondLook), 45),
+    ...group('Seen when the patch was taken', input.patchNotes.map(item), 48),
     ...group('Seen by verification', input.verdict.notes.map(item), 50),
     fixed('**For your judgment**'),
     { importance: 75, variants: listVariants(judgmentItems(input)) },

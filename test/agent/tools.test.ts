@@ -42,7 +42,7 @@ test('the tools are documented from their shapes, with every argument of the agr
     ['search', ['pattern', 'path', 'glob'], ['pattern']],
     ['write_file', ['path', 'content'], ['path', 'content']],
     ['edit_file', ['path', 'old_text', 'new_text'], ['path', 'old_text', 'new_text']],
-    ['submit', ['summary', 'criteria', 'assumptions', 'reason'], ['summary']],
+    ['submit', ['summary', 'criteria', 'assumptions', 'reviewNote', 'reason'], ['summary']],
     ['ask', ['question'], ['question']],
   ]);
 });

@@ -185,7 +185,6 @@ describe('the body of a pull request', () => {
       claims: {
         summary: long,
         assumptions: Array.from({ length: many }, () => long),
-        notVerified: [long],
         reviewNote: long,
       },
     });

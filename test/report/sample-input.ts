@@ -143,7 +143,6 @@ export function samplePullRequest(more: Partial<PullRequestInput> = {}): PullReq
     claims: {
       summary: 'Replaced the character class by a run of it.\nAdded a test.',
       assumptions: ['Leading dashes may stay'],
-      notVerified: ['Behaviour for right-to-left scripts'],
       reviewNote: 'Only `links.js` calls it.',
     },
     plan: {
@@ -155,6 +154,7 @@ export function samplePullRequest(more: Partial<PullRequestInput> = {}): PullReq
       split: [],
     },
     missingContext: ['docs/slugs.md was named and does not exist'],
+    patchNotes: ['test/slug.test.js was executable; that was not taken over'],
     deviations: ['package-lock.json was changed though the plan did not name it'],
     allowed: [{ glob: 'package-lock.json', by: 'ada' }],
     narrowed: [{ key: 'limits.minutes', asked: '90', granted: '30', by: 'operator' }],

@@ -98,7 +98,7 @@ function pullRequestShots(): Shot[] {
       'hostile',
       samplePullRequest({
         contract: { ...samplePullRequest().contract, goal: hostile, reviewNote: hostile },
-        claims: { summary: hostile, assumptions: [hostile], notVerified: [hostile], reviewNote: hostile },
+        claims: { summary: hostile, assumptions: [hostile], reviewNote: hostile },
         verdict: sampleVerdict({
           checks: [
             checkVerdict('unit', 'failing-before', {
