@@ -69,7 +69,7 @@ async function headsOf(db: Database, filter: RunFilter, state: RunState | null):
   const values: SqlValue[] = [];
   const bind = (value: SqlValue) => `$${values.push(value)}`;
   const conditions: string[] = [];
-  if (state !== null) conditions.push(`state = ${bind(state)}`);
+  if (state !== null) conditions.push(`(state || '') = ${bind(state)}`);
   if (filter.repository !== undefined) conditions.push(`repository = ${bind(filter.repository)}`);
   if (filter.issue !== undefined) conditions.push(`issue = ${bind(filter.issue)}`);
   if (filter.before !== undefined) conditions.push(`id < ${bind(filter.before)}`);
