@@ -148,6 +148,7 @@ test('an approval that was written before an edit does not count for the edited 
   const before = /sha256:[0-9a-f]{64}/.exec(status(number))?.[0];
 
   later();
+  github.stopClock();
   await github.editIssue(repo, number, { body: gateContract.replace('says 5', 'says 6') }, 'otto');
   await quiet();
   await until(() => status(number).includes('says 6') && /Waiting/.test(status(number)));

@@ -115,6 +115,7 @@ export async function startGitHub(options: GitHubOptions = {}) {
     /** Moves GitHub's clock: its times have whole seconds, so edits in one second look like no edit. */
     advanceClock: (byMs: number): void => {
       skewMs += byMs;
+      if (stoppedAtMs !== null) stoppedAtMs += byMs;
     },
     async close(): Promise<void> {
       front.server.close();
