@@ -230,7 +230,7 @@ describe('no container is handed out', () => {
 
     await expect(opening).rejects.toMatchObject({
       code: 'outside.sandbox',
-      message: expect.stringContaining('script/bootstrap'),
+      message: expect.stringContaining('script/sandbox-image'),
     });
     expect(await containersOf(other.instance)).toEqual([]);
   });
