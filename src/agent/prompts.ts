@@ -100,12 +100,12 @@ export function planMessages(
   ];
 }
 
-/** The second look's single call. All texts are untrusted; the diff is to be cut by the caller. */
+/** The second look's single call. All texts are untrusted; diff and evidence are to be cut by the caller. */
 export function reviewMessages(look: {
   contract: Contract;
   diff: string;
-  checks: string;
-  claims: string;
+  /** What the app saw: conclusions and outputs. Not what the agent says of them. */
+  evidence: readonly Part[];
   /** Most findings wanted. */
   findings: number;
   nonce: string;
@@ -117,8 +117,7 @@ export function reviewMessages(look: {
     nonce,
     contract: fence('contract', mask(contractText(look.contract)), nonce),
     diff: fence('change', mask(look.diff), nonce),
-    checks: fence('checks', mask(look.checks || 'Nothing was run.'), nonce),
-    claims: fence('claims', mask(look.claims || 'Nothing is claimed.'), nonce),
+    evidence: fenceParts('evidence', maskedParts(look.evidence, mask), nonce),
   });
   return [
     { role: 'system', text: fill('review-system', { findings: String(look.findings) }) },
@@ -177,6 +176,9 @@ function optionalParts(
   mask: (text: string) => string,
 ): string {
   if (parts.length === 0) return '';
-  const masked = parts.map(({ heading, text }) => ({ heading: mask(heading), text: mask(text) }));
-  return `${fill(name, { [name]: fenceParts(name, masked, nonce) })}\n`;
+  return `${fill(name, { [name]: fenceParts(name, maskedParts(parts, mask), nonce) })}\n`;
+}
+
+function maskedParts(parts: readonly Part[], mask: (text: string) => string): Part[] {
+  return parts.map(({ heading, text }) => ({ heading: mask(heading), text: mask(text) }));
 }

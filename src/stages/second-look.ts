@@ -6,7 +6,9 @@ import type { Attempt } from '../attempt.ts';
 import type { Doors } from '../doors.ts';
 import { MillwrightError } from '../errors.ts';
 import type { SecondLookFinding } from '../report/facts.ts';
+
 import type { Verdict } from '../verification/verdict.ts';
+import { evidenceParts } from './evidence-parts.ts';
 
 /** Longest diff that the second look is shown. */
 const diffChars = 60_000;
@@ -32,8 +34,7 @@ export async function lookAgain(
     contract,
     diff:
       text.length > diffChars ? `${text.slice(0, diffChars)}\n… cut: ${text.length - diffChars} more characters` : text,
-    checks: evidenceText(verdict),
-    claims: '',
+    evidence: evidenceParts(verdict),
     findings: walls.limits.findings,
     nonce,
     mask,
@@ -58,17 +59,4 @@ export async function lookAgain(
     await attempt.record('review.second-look', { code: error.code });
     return [];
   }
-}
-
-/** The exit codes and the evidence that the app saw: not what the agent said of them. */
-function evidenceText(verdict: Verdict): string {
-  return [
-    ...verdict.checks.map(({ label, state, reason }) => `${label}: ${state}${reason === null ? '' : ` (${reason})`}`),
-    ...verdict.criteria.map(({ id, state, by }) =>
-      state === 'none' ? `${id}: no automated evidence` : `${id}: shown by ${by} (${state})`,
-    ),
-    ...verdict.tests.map(({ path, state }) => `${path}: ${state}`),
-    ...verdict.findings.map(({ name, message }) => `${name}: ${message}`),
-    ...verdict.notes,
-  ].join('\n');
 }

@@ -85,12 +85,11 @@ test('texts that look like placeholders are left as they are', () => {
   expect(user?.text).toContain('a {{contract}} and {{nonce}} $& $1');
 });
 
-test('the review prompt holds change, checks and claims as data, and how many findings are wanted', () => {
+test('the review prompt holds change and evidence as data, and how many findings are wanted', () => {
   const messages = reviewMessages({
     contract: someContract(),
     diff: '+x',
-    checks: '',
-    claims: 'all good',
+    evidence: [{ heading: 'output of Lint', text: 'all good' }],
     findings: 5,
     nonce: 'MARK',
     mask: (text) => text.replaceAll('good', '***'),
@@ -98,14 +97,13 @@ test('the review prompt holds change, checks and claims as data, and how many fi
 
   expect(messages[0]?.text).toContain('At most 5 findings');
   expect(messages[1]?.text).toContain('<data MARK kind="change">\n+x\n</data MARK>');
-  expect(messages[1]?.text).toContain('all ***');
-  expect(messages[1]?.text).toContain('Nothing was run.');
+  expect(messages[1]?.text).toContain('--- MARK output of Lint\nall ***');
 });
 
 test('no template leaves a placeholder unfilled', () => {
   const texts = [
     ...planMessages({ ...task, objections: 'o', guidance: 'g' }),
-    ...reviewMessages({ contract: someContract(), diff: '', checks: '', claims: '', findings: 1, nonce: 'N' }),
+    ...reviewMessages({ contract: someContract(), diff: '', evidence: [], findings: 1, nonce: 'N' }),
   ].map((message) => message.text);
 
   expect(texts.join('\n')).not.toMatch(/\{\{|\}\}/);
