@@ -23,6 +23,11 @@ export interface Access {
   /** `github`: everybody with an account of the host, for the repositories that they can read. `link`: this machine alone. */
   readonly mode: 'github' | 'link';
   readonly seal: Seal;
+  /**
+   * Name of the session's cookie. Where people come by TLS it has the prefix by which browsers take it from this very host
+   * alone: under any other name a neighbour on the same domain could sign them in as somebody else.
+   */
+  readonly cookieName: string;
   viewerOf(cookie: string | undefined): Viewer | null;
   /** The cookie of a new session. */
   begin(login: string, token: string | null): string;
@@ -52,6 +57,8 @@ export function createAccess(options: {
   signIn: SignIn | null;
   /** The same in every process; absent where sessions end with the process. */
   secret: string | undefined;
+  /** Whether people reach the app by TLS. */
+  secure: boolean;
   clock: Pick<Clock, 'nowMs'>;
 }): Access {
   const { signIn, clock } = options;
@@ -61,6 +68,7 @@ export function createAccess(options: {
   return {
     mode: signIn === null ? 'link' : 'github',
     seal,
+    cookieName: options.secure ? '__Host-millwright' : 'millwright',
     sessionS,
     viewerOf(cookie) {
       const opened = cookie === undefined ? null : sessionShape.safeParse(seal.open('session', cookie)).data;

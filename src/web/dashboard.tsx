@@ -14,7 +14,7 @@ import { answerWith } from './node-bridge.ts';
 import { addRunRoutes } from './run-routes.tsx';
 import { addSignInRoutes } from './sign-in-routes.tsx';
 import { addTrendsRoutes } from './trends-routes.tsx';
-import { forget, type WebContext, type WebEnvironment, type WebParts } from './web-context.ts';
+import { forget, isSecure, type WebContext, type WebEnvironment, type WebParts } from './web-context.ts';
 
 export interface Dashboard {
   /** For the HTTP server; leaves what is not its own to others. */
@@ -38,7 +38,12 @@ const ours = /^\/(?:$|runs(?:\/|$)|trends$|sign-in(?:\/|$)|sign-out$|assets\/)/;
 
 /** Pages for people: server-made, escaped, under a policy that forbids everything inline; two static files, no bundler. */
 export function createDashboard(doors: Doors, options: { secret: string | undefined }): Dashboard {
-  const access = createAccess({ signIn: doors.github.signIn, secret: options.secret, clock: doors.clock });
+  const access = createAccess({
+    signIn: doors.github.signIn,
+    secret: options.secret,
+    secure: isSecure(doors),
+    clock: doors.clock,
+  });
   const streams = createStreams({ all: 200, perViewer: 12 });
   const app = routesOf({ doors, access, streams });
   return {
@@ -72,7 +77,7 @@ function routesOf(parts: WebParts): Hono<WebEnvironment> {
       xFrameOptions: 'DENY',
       // Not `no-referrer`: browsers would then leave the origin out of our own forms as well.
       referrerPolicy: 'same-origin',
-      strictTransportSecurity: doors.host.publicUrl?.startsWith('https:') ? 'max-age=31536000' : false,
+      strictTransportSecurity: isSecure(doors) ? 'max-age=31536000' : false,
       permissionsPolicy: { camera: [], geolocation: [], microphone: [] },
     }),
   );
@@ -125,9 +130,9 @@ const onlyHere = () => (
   </Notice>
 );
 
-function failed(error: unknown, c: Context<WebEnvironment>, { doors }: WebParts): Response | Promise<Response> {
+function failed(error: unknown, c: Context<WebEnvironment>, { doors, access }: WebParts): Response | Promise<Response> {
   if (error instanceof SessionOver) {
-    forget(c as WebContext);
+    forget(c as WebContext, access, doors);
     return c.redirect('/sign-in', 303);
   }
   const known = asMillwrightError(error);

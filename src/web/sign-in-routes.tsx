@@ -35,7 +35,7 @@ export function addSignInRoutes(app: Hono<WebEnvironment>, parts: WebParts): voi
     const viewer = viewerOf(c, access);
     if (viewer !== null && !isOwnForm(c, viewer, access, doors, (await c.req.parseBody()).csrf))
       return c.html(<Refused text="The form did not come from this dashboard." />, 403);
-    forget(c);
+    forget(c, access, doors);
     return c.redirect('/sign-in', 303);
   });
   if (access.mode === 'link') addLink(app, parts);

@@ -26,21 +26,18 @@ export interface WebParts {
 /** Whether people reach the app by TLS, which a proxy in front ends. */
 export const isSecure = (doors: Pick<Doors, 'host'>): boolean => doors.host.publicUrl?.startsWith('https:') ?? false;
 
-/** With the prefix a browser takes the cookie from this very host and path only, and by TLS. */
-const cookieName = (secure: boolean) => (secure ? '__Host-millwright' : 'millwright');
-
 export function viewerOf(c: WebContext, access: Access): Viewer | null {
-  return access.viewerOf(getCookie(c, cookieName(true)) ?? getCookie(c, cookieName(false)));
+  return access.viewerOf(getCookie(c, access.cookieName));
 }
 
 export function remember(c: WebContext, access: Access, doors: Doors, session: string): void {
   const secure = isSecure(doors);
   const options = { httpOnly: true, sameSite: 'Lax' as const, path: '/', secure, maxAge: access.sessionS };
-  setCookie(c, cookieName(secure), session, options);
+  setCookie(c, access.cookieName, session, options);
 }
 
-export function forget(c: WebContext): void {
-  for (const secure of [true, false]) deleteCookie(c, cookieName(secure), { path: '/', secure });
+export function forget(c: WebContext, access: Access, doors: Doors): void {
+  deleteCookie(c, access.cookieName, { path: '/', secure: isSecure(doors) });
 }
 
 /** Where somebody who is not signed in is sent, and comes back from. */

@@ -124,6 +124,11 @@ describe('with an OAuth client', () => {
     const session = done.headers.getSetCookie().find((line) => line.startsWith('__Host-millwright=')) ?? '';
     expect(session).toMatch(/Path=\/; HttpOnly; Secure; SameSite=Lax/);
     expect(done.headers.get('strict-transport-security')).toBe('max-age=31536000');
+    const cookie = session.split(';')[0] ?? '';
+    // What a neighbour on the same domain can set.
+    const planted = cookie.replace('__Host-', '');
+    const answers = await Promise.all([cookie, planted].map((each) => web.ask('/', { cookie: each })));
+    expect(answers.map(({ status }) => status)).toEqual([200, 303]);
   });
 
   test.each(['//evil.example', '/\\evil.example', 'https://evil.example', '/x?y'])(
