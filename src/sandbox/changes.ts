@@ -13,6 +13,8 @@ const oneFileMs = 38;
 interface Listed {
   path: string;
   deleted: boolean;
+  /** Listed for what was deleted below it. The engine does so for a socket in the place of a folder too: it takes one for the other. */
+  emptied: boolean;
 }
 
 /**
@@ -52,7 +54,7 @@ async function walk(container: Container, limits: ChangeLimits): Promise<Contain
 
   const ignored = limits.ignored ? await limits.ignored(listed.map(({ path }) => path)) : new Set<string>();
   const paths = listed.filter(({ path }) => !ignored.has(path));
-  const present = paths.filter(({ deleted }) => !deleted).length;
+  const present = paths.filter(({ deleted, emptied }) => !deleted && !emptied).length;
   if (present > limits.maxFiles)
     return [oddRoot(`${present} changed files are more than the ${limits.maxFiles} allowed`)];
   const base = new Set(await limits.base?.());
@@ -63,7 +65,7 @@ async function walk(container: Container, limits: ChangeLimits): Promise<Contain
 
 const oddRoot = (what: string): ContainerChange => ({ kind: 'odd', path: '.', what });
 
-/** Changed paths relative to the work tree, without folders that only hold others. A text says why they could not be listed. */
+/** Changed paths relative to the work tree, without folders that only hold other written ones. A text says why they could not be listed. */
 async function listChanges(container: Container): Promise<Listed[] | string> {
   let reply: { Path: string; Kind: number }[];
   try {
@@ -80,11 +82,20 @@ async function listChanges(container: Container): Promise<Listed[] | string> {
     .filter(({ Path }) => Path.startsWith(prefix))
     .map(({ Path, Kind }) => ({ path: Path.slice(prefix.length), deleted: Kind === 2 }))
     .filter(({ path }) => path !== '.git' && !path.startsWith('.git/'));
-  const holders = new Set<string>();
+  const holders = foldersOf(listed.filter(({ deleted }) => !deleted));
+  const emptied = foldersOf(listed.filter(({ deleted }) => deleted));
+  return listed
+    .filter(({ path, deleted }) => deleted || !holders.has(path))
+    .map((change) => ({ ...change, emptied: !change.deleted && emptied.has(change.path) }));
+}
+
+/** Every folder above one of these paths. */
+function foldersOf(listed: readonly { path: string }[]): Set<string> {
+  const folders = new Set<string>();
   for (const { path } of listed) {
-    for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) holders.add(path.slice(0, at));
+    for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) folders.add(path.slice(0, at));
   }
-  return listed.filter(({ path, deleted }) => deleted || !holders.has(path));
+  return folders;
 }
 
 interface Found {

@@ -13,6 +13,15 @@ export function cacheKey(parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
+/** The engine removes no image that another was made from, and lists those of one second in any order. */
+export function childrenFirst<T extends Pick<ImageFacts, 'id' | 'parent'>>(images: readonly T[]): T[] {
+  const parents = new Set(images.map(({ parent }) => parent));
+  const children = images.filter(({ id }) => !parents.has(id));
+  // No circle is possible, but an endless loop would be.
+  if (children.length === 0) return [...images];
+  return [...children, ...childrenFirst(images.filter(({ id }) => parents.has(id)))];
+}
+
 /** The images of one instance, found by name and checked by label; their last use is kept by the engine as the time of tagging. */
 export class ImageCache {
   readonly #parts: EngineParts;
@@ -87,7 +96,7 @@ export class ImageCache {
   /** An image that a container uses stays; the engine itself refuses to remove it. */
   async #removeAll(images: readonly ImageFacts[]): Promise<number> {
     let removed = 0;
-    for (const { id } of images) {
+    for (const { id } of childrenFirst(images)) {
       const kept = await engineCall(
         'remove an image',
         this.#parts.docker

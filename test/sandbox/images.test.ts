@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { childrenFirst } from '../../src/sandbox/image-cache.ts';
 import type { SetupRequest } from '../../src/sandbox/sandbox.ts';
 import {
   docker,
@@ -124,6 +125,16 @@ describe('a checkout', () => {
 });
 
 describe('images', () => {
+  it('are removed before those that they were made from, in whatever order the engine lists them', () => {
+    const base = { id: 'setup', parent: 'policy image' };
+    const middle = { id: 'checkout', parent: 'setup' };
+    const top = { id: 'a further layer', parent: 'checkout' };
+
+    expect(childrenFirst([base, middle, top])).toEqual([top, middle, base]);
+    expect(childrenFirst([middle, top, base])).toEqual([top, middle, base]);
+    expect(childrenFirst([])).toEqual([]);
+  });
+
   it('that were used lately stay however little room there is, those unused for long go however much there is', async () => {
     await using own = testEngine();
     const { image } = await own.prepareOn({ 'a.bin': Buffer.alloc(1_000_000) });
