@@ -16,7 +16,8 @@ export interface LessonReport {
 
 const mostRuns = 30;
 
-const kinds: Readonly<Record<Cause['kind'], string>> = {
+/** What repeats, in the app's own words. */
+export const kindWords: Readonly<Record<Cause['kind'], string>> = {
   check: 'the same failure of a check',
   environment: 'a check that could not run',
   gate: 'the same gate of verification',
@@ -30,19 +31,19 @@ const kinds: Readonly<Record<Cause['kind'], string>> = {
 
 export function lessonTitle({ cause }: Pick<LessonReport, 'cause'>): string {
   const subject = cause.kind === 'guidance' ? '' : ` (${plain(cause.subject, 60)})`;
-  return `Lesson: ${kinds[cause.kind]}${subject}`;
+  return `Lesson: ${kindWords[cause.kind]}${subject}`;
 }
 
 /** No references in it: commit messages mention and close nothing. */
 export function lessonMessage(report: Pick<LessonReport, 'cause' | 'id' | 'signature'>, path: string): string {
-  return `${lessonTitle(report)}\n\nChanges ${plain(path)}, because runs of this repository met ${kinds[report.cause.kind]} more than once.\n\nLesson: ${report.id}\nSignature: ${report.signature}\n`;
+  return `${lessonTitle(report)}\n\nChanges ${plain(path)}, because runs of this repository met ${kindWords[report.cause.kind]} more than once.\n\nLesson: ${report.id}\nSignature: ${report.signature}\n`;
 }
 
 /** Written by code: names the runs, links their issues, quotes the evidence. */
 export function lessonBody({ id, signature, cause, runs, proposal, byModel }: LessonReport): string {
   const evidence = evidenceOf(cause);
   return [
-    `${runs.length} attempts here met ${kinds[cause.kind]}. This pull request proposes ${proposal.what}, so that the next ones do not.`,
+    `${runs.length} attempts here met ${kindWords[cause.kind]}. This pull request proposes ${proposal.what}, so that the next ones do not.`,
     '## What repeats',
     runsTable(runs),
     ...(evidence === '' ? [] : [`Evidence${cause.subject === '' ? '' : ` (${code(cause.subject)})`}:`, evidence]),

@@ -167,6 +167,14 @@ export async function lessonsOf(db: Database, repository: string, states: readon
   return (await db.all<LessonRow>(text, repository, ...states)).map(lessonOf);
 }
 
+/** Newest first, of these repositories. */
+export async function newestLessons(db: Database, repositories: readonly string[], limit: number): Promise<Lesson[]> {
+  if (repositories.length === 0) return [];
+  const named = repositories.map((_, index) => `$${index + 2}`).join(', ');
+  const text = `SELECT * FROM lessons WHERE repository IN (${named}) ORDER BY created_at_ms DESC, id LIMIT $1`;
+  return (await db.all<LessonRow>(text, limit, ...repositories)).map(lessonOf);
+}
+
 /** Attempts with a signature, oldest first. */
 export async function runsWith(db: Database, repository: string, signature: string): Promise<LessonRun[]> {
   const rows = await db.all<{

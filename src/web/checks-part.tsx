@@ -10,7 +10,7 @@ import type {
   Verdict,
 } from '../verification/verdict.ts';
 import { Part } from './layout.tsx';
-import { Block, Code, Items, Line, lineOf } from './text.tsx';
+import { Block, Code, Items, Line, lineOf, Said } from './text.tsx';
 
 const tones: Readonly<Record<CheckState, 'good' | 'bad' | 'warn' | 'idle'>> = {
   passed: 'good',
@@ -32,6 +32,8 @@ export function ChecksPart({ verdict, evidence }: { verdict: Verdict | null; evi
   const skipped = verdict.checks.filter(({ state }) => state === 'skipped' || state === 'not-configured');
   return (
     <Part id="checks" heading="Verification" aside={<a href={evidence}>Download the evidence</a>}>
+      <Criteria criteria={verdict.criteria} />
+      <h3>Checks</h3>
       <CheckTable checks={checksInOrder(verdict)} />
       {skipped.length === 0 ? null : (
         <>
@@ -44,7 +46,6 @@ export function ChecksPart({ verdict, evidence }: { verdict: Verdict | null; evi
           />
         </>
       )}
-      <Criteria criteria={verdict.criteria} />
       <Tests tests={verdict.tests} />
       <Findings findings={verdict.findings} />
       {verdict.notes.length === 0 ? null : (
@@ -94,10 +95,14 @@ function CheckTable({ checks }: { checks: readonly CheckVerdict[] }) {
                 <Line text={check.label} max={60} />
               </th>
               <td>{check.command === null ? '–' : <Code text={check.command} />}</td>
-              <td>{endText(check.base)}</td>
-              <td>{endText(check.head)}</td>
-              <td class="number">{exitText(check.head)}</td>
-              <td class="number">{check.head === null ? '–' : durationText(check.head.durationMs)}</td>
+              <td data-label="Base">{endText(check.base)}</td>
+              <td data-label="Head">{endText(check.head)}</td>
+              <td class="number" data-label="Exit code">
+                {exitText(check.head)}
+              </td>
+              <td class="number" data-label="Duration">
+                {check.head === null ? '–' : durationText(check.head.durationMs)}
+              </td>
               <td>
                 <Tag tone={tones[check.state]} text={stateWords[check.state]} />
                 {check.reason === null ? null : (
@@ -176,7 +181,7 @@ function Criteria({ criteria }: { criteria: readonly CriterionEvidence[] }) {
           <li>
             <span class="id">{lineOf(each.id, 20)}</span>
             <span>
-              <Line text={each.text} max={1000} />
+              <Said text={each.text} max={1000} />
               <span class="sub">
                 <Tag tone={seen[each.state].tone} text={seen[each.state].words} />
                 {each.by === null ? null : (
@@ -226,7 +231,7 @@ function Findings({ findings }: { findings: readonly Finding[] }) {
             <strong>
               <Line text={finding.name} max={60} />
             </strong>
-            : <Line text={finding.message} max={800} />
+            : <Said text={finding.message} max={800} />
             {finding.paths.length === 0 ? null : <Items values={finding.paths} as="code" />}
             {finding.waivedBy === null ? null : (
               <span class="sub">

@@ -156,7 +156,10 @@ export function PolicyPart({ status: { walls, narrowed } }: { status: StatusInpu
           </tbody>
         </table>
       )}
-      <Facts rows={wallRows(walls)} />
+      <details>
+        <summary>Everything that holds for this run</summary>
+        <Facts rows={wallRows(walls)} />
+      </details>
     </Part>
   );
 }

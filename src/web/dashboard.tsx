@@ -8,6 +8,7 @@ import { asMillwrightError } from '../errors.ts';
 import { createAccess, isThisMachine, SessionOver } from './access.ts';
 import { addActionRoutes } from './action-routes.tsx';
 import { type Frame, Notice } from './layout.tsx';
+import { addLessonsRoutes } from './lessons-routes.tsx';
 import { addListRoutes } from './list-routes.tsx';
 import { createStreams } from './live-log.ts';
 import { answerWith } from './node-bridge.ts';
@@ -34,7 +35,7 @@ const assets: Readonly<Record<string, string>> = {
 };
 
 /** Paths that are the dashboard's; every other one is somebody else's, or nobody's. */
-const ours = /^\/(?:$|runs(?:\/|$)|trends$|sign-in(?:\/|$)|sign-out$|assets\/)/;
+const ours = /^\/(?:$|runs(?:\/|$)|lessons$|trends$|sign-in(?:\/|$)|sign-out$|assets\/)/;
 
 /** Pages for people: server-made, escaped, under a policy that forbids everything inline; two static files, no bundler. */
 export function createDashboard(doors: Doors, options: { secret: string | undefined }): Dashboard {
@@ -92,6 +93,7 @@ function routesOf(parts: WebParts): Hono<WebEnvironment> {
   });
   addSignInRoutes(app, parts);
   addListRoutes(app, parts);
+  addLessonsRoutes(app, parts);
   addTrendsRoutes(app, parts);
   addRunRoutes(app, parts);
   addActionRoutes(app, parts);

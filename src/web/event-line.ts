@@ -36,6 +36,9 @@ const known = z
     command: z.string().nullable(),
     end: z.string().nullable(),
     exitCode: z.number().nullable(),
+    bytes: z.number(),
+    kept: z.boolean(),
+    turns: z.number(),
   })
   .partial();
 type Known = z.infer<typeof known>;
@@ -81,6 +84,10 @@ function told(kind: string, data: Known, whole: unknown): { text: string; tone?:
       return toolText(data);
     case 'verify.command':
       return commandText(data);
+    case 'patch.kept':
+      return { text: `${count(data.bytes ?? 0)} bytes${data.kept === false ? ', too large to keep' : ''}` };
+    case 'agent.ended':
+      return { text: `${data.end ?? 'ended'}${data.turns === undefined ? '' : ` after ${data.turns} turns`}` };
     default:
       return { text: whole === null ? '' : (JSON.stringify(whole) ?? '').slice(0, 4 * longest) };
   }

@@ -10,7 +10,7 @@ export interface Frame {
   viewer: Viewer | null;
   /** Token of forms of this session. */
   csrf: string;
-  here: 'runs' | 'trends' | null;
+  here: 'runs' | 'lessons' | 'trends' | null;
 }
 
 /** What every page has: skip link, landmarks, and our own two files. Nothing inline, so that the policy can forbid it. */
@@ -58,6 +58,9 @@ function Navigation({ frame, viewer }: { frame: Frame; viewer: Viewer }) {
         <a href="/" {...current('runs')}>
           Runs
         </a>
+        <a href="/lessons" {...current('lessons')}>
+          Lessons
+        </a>
         <a href="/trends" {...current('trends')}>
           Trends
         </a>
@@ -74,10 +77,16 @@ function Navigation({ frame, viewer }: { frame: Frame; viewer: Viewer }) {
 }
 
 /** A page that says one thing. */
-export function Notice({ frame, heading, children }: PropsWithChildren<{ frame: Frame; heading: string }>) {
+export function Notice({
+  frame,
+  heading,
+  mark = false,
+  children,
+}: PropsWithChildren<{ frame: Frame; heading: string; mark?: boolean }>) {
   return (
     <Page frame={frame}>
       <section class="notice">
+        {mark ? <img src="/assets/mark.svg" alt="" width="56" height="56" /> : null}
         <h1>{heading}</h1>
         {children}
       </section>

@@ -3,7 +3,7 @@ import type { RunHead } from '../engine/run-list.ts';
 import { durationText } from '../report/phrases.ts';
 import { type RunState, stageNames } from '../run.ts';
 import { type Frame, Page } from './layout.tsx';
-import { Line, lineOf, Moment, State, stateWord } from './text.tsx';
+import { Line, lineOf, Moment, Said, State, stateWord } from './text.tsx';
 
 /** What the list is narrowed by, as it came with the address. */
 export interface ListQuery {
@@ -29,7 +29,7 @@ export const stateChoices: Readonly<Record<string, { label: string; states: read
   live: { label: 'Going on', states: ['queued', 'running', 'waiting'] },
   queued: { label: 'Queued', states: ['queued'] },
   running: { label: 'Running', states: ['running'] },
-  waiting: { label: 'Waiting for a person', states: ['waiting'] },
+  waiting: { label: 'Needs a person', states: ['waiting'] },
   done: { label: 'Done', states: ['done'] },
   failed: { label: 'Failed', states: ['failed'] },
   stopped: { label: 'Stopped', states: ['stopped'] },
@@ -124,7 +124,9 @@ function RunTable({ runs }: { runs: ListFacts['runs'] }) {
           <th scope="col" class="number">
             Spent
           </th>
-          <th scope="col">Began</th>
+          <th scope="col" class="number">
+            Began
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -140,10 +142,10 @@ function RunRow({ run }: { run: ListFacts['runs'][number] }) {
   const took = (run.endedAtMs ?? run.updatedAtMs) - run.createdAtMs;
   return (
     <tr>
-      <td>
+      <td class="of-state">
         <State word={stateWord(run)} />
       </td>
-      <th scope="row">
+      <th scope="row" class="of-issue">
         <a href={`/runs/${encodeURIComponent(run.id)}`}>{lineOf(run.title, 160) || 'Untitled'}</a>
         <span class="sub">
           <Line text={run.issue === 0 ? `${run.owner}/${run.name}` : `${run.owner}/${run.name}#${run.issue}`} />
@@ -151,18 +153,35 @@ function RunRow({ run }: { run: ListFacts['runs'][number] }) {
           {run.pullRequest !== null && run.issue !== 0 ? ` · pull request #${run.pullRequest}` : ''}
         </span>
       </th>
-      <td>
-        {run.stage}
-        <span class="sub">{`${stageNames.indexOf(run.stage) + 1} of ${stageNames.length}`}</span>
+      <td class="of-stage">
+        <StageBar run={run} />
+        {run.state === 'done' ? null : <span class="sub">{run.stage}</span>}
       </td>
       <td class="outcome">
-        {run.outcome === null ? <span class="none">–</span> : <Line text={run.outcome.text} max={140} />}
+        {run.outcome === null ? <span class="none">–</span> : <Said text={run.outcome.text} max={140} />}
       </td>
-      <td class="number">{run.spent}</td>
-      <td>
+      <td class="number of-spent">{run.spent}</td>
+      <td class="number of-time">
         <Moment atMs={run.createdAtMs} />
-        <span class="sub">{durationText(took)}</span>
+        {run.state === 'queued' ? null : (
+          <span class="sub">
+            {run.endedAtMs === null ? `${durationText(took)} so far` : `took ${durationText(took)}`}
+          </span>
+        )}
       </td>
     </tr>
+  );
+}
+
+/** How far a run has come, at a glance; the word beside it says the same. */
+function StageBar({ run }: { run: ListFacts['runs'][number] }) {
+  const now = stageNames.indexOf(run.stage);
+  const ended = run.state === 'done';
+  return (
+    <span class={`stage-bar of-${run.state}`} aria-hidden="true">
+      {stageNames.map((_, index) => (
+        <span class={ended || index < now ? 'past' : index === now ? 'here' : ''}></span>
+      ))}
+    </span>
   );
 }

@@ -1,4 +1,5 @@
 /** @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx';
 import type { StageLine } from '../report/facts.ts';
 import { count, dollars, durationText } from '../report/phrases.ts';
 import { type Run, stageNames } from '../run.ts';
@@ -10,7 +11,7 @@ import { LogPart, TranscriptPart } from './log-part.tsx';
 import { BriefingPart, PlanPart } from './plan-part.tsx';
 import { RoundsPart } from './rounds-part.tsx';
 import type { RunView } from './run-view.ts';
-import { Block, Code, Line, lineOf, Moment, markOf, Prose, State, stateWord } from './text.tsx';
+import { Block, Code, Line, lineOf, Moment, markOf, Prose, Said, State, stateWord } from './text.tsx';
 
 /** What the viewer may do to the run. */
 export interface Allowed {
@@ -24,16 +25,18 @@ export function RunPage({ frame, view, allowed }: { frame: Frame; view: RunView;
   const { run, patch, verdict, built } = view;
   const address = runAddress(run.id);
   const earlier = view.transcript[0];
+  const live = isLive(run);
+  const log = <LogPart log={view.log} live={live} address={address} />;
   return (
     <Page frame={frame}>
-      <RunHead view={view} />
+      <RunHead view={view} actions={<Actions run={run} allowed={allowed} csrf={frame.csrf} />} />
       <Now view={view} />
-      <Actions run={run} allowed={allowed} csrf={frame.csrf} />
       <Contents view={view} />
-      <DiffPart patch={patch} built={built} address={`${address}/patch`} />
+      {live ? log : null}
       <ChecksPart verdict={verdict} evidence={`${address}/evidence.json`} />
+      <DiffPart patch={patch} built={built} address={`${address}/patch`} />
       <RoundsPart rounds={view.rounds} />
-      <LogPart log={view.log} live={run.state === 'queued' || run.state === 'running'} address={address} />
+      {live ? null : log}
       <ContractPart status={view.status} />
       <PolicyPart status={view.status} />
       <PlanPart planned={view.plan} />
@@ -49,7 +52,9 @@ export function RunPage({ frame, view, allowed }: { frame: Frame; view: RunView;
   );
 }
 
-function RunHead({ view: { run, issueUrl, status } }: { view: RunView }) {
+const isLive = ({ state }: Pick<Run, 'state'>) => state === 'queued' || state === 'running';
+
+function RunHead({ view: { run, issueUrl, status }, actions }: { view: RunView; actions: Child }) {
   const name = `${run.owner}/${run.name}${run.issue === 0 ? '' : `#${run.issue}`}`;
   return (
     <header class="run-head">
@@ -60,7 +65,10 @@ function RunHead({ view: { run, issueUrl, status } }: { view: RunView }) {
         </a>{' '}
         <span aria-hidden="true">/</span> <span class="id">{run.id}</span>
       </p>
-      <h1>{lineOf(run.request.title, 200) || 'Untitled'}</h1>
+      <div class="title">
+        <h1>{lineOf(run.request.title, 200) || 'Untitled'}</h1>
+        {actions}
+      </div>
       <ul class="links">
         {issueUrl === null ? null : (
           <li>
@@ -123,7 +131,7 @@ function Outcome({ view: { run, status } }: { view: RunView }) {
   return (
     <div class={`callout ${tone}`}>
       <p>
-        <Line text={run.outcome.text} max={1000} /> <Code text={run.outcome.code} max={80} />
+        <Said text={run.outcome.text} max={1000} /> <Code text={run.outcome.code} max={80} />
       </p>
       {status.question === null ? null : (
         <>
@@ -170,35 +178,63 @@ function Stages({ timeline }: { timeline: readonly StageLine[] }) {
 function Numbers({ view: { numbers, spent, status } }: { view: RunView }) {
   const limits = status.walls?.limits;
   const cost = numbers.turns === 0 ? '–' : numbers.costUsd === null ? 'unknown' : dollars(numbers.costUsd);
-  const tiles: [string, string, string][] = [
-    ['Rounds', count(numbers.rounds), limits ? `at most ${limits.rounds} an attempt` : ''],
-    ['Turns', count(numbers.turns), limits ? `at most ${count(limits.turns)} an attempt` : ''],
-    [
-      'Tokens',
-      count(numbers.inputTokens + numbers.outputTokens),
-      `${count(numbers.inputTokens)} in (${count(numbers.cachedInputTokens)} cached), ${count(numbers.outputTokens)} out`,
-    ],
-    [
-      'Cost',
-      cost,
-      spent.unpricedCalls > 0
-        ? 'a model has no price in the policy'
-        : `${dollars(spent.usd)} on the issue${limits?.dollars ? ` of ${dollars(limits.dollars)}` : ''}`,
-    ],
-    ['Duration', durationText(numbers.durationMs), limits ? `at most ${limits.minutes} min an attempt` : ''],
-  ];
+  const { inputTokens, cachedInputTokens, outputTokens } = numbers;
+  const most = (value: string | undefined) => (value === undefined ? '' : `of at most ${value}`);
   return (
     <dl class="tiles" aria-label="Spent">
-      {tiles.map(([name, value, sub]) => (
-        <div>
-          <dt>{name}</dt>
-          <dd>
-            <span class="value">{value}</span>
-            <span class="sub">{sub}</span>
-          </dd>
-        </div>
-      ))}
+      <Tile name="Rounds" value={count(numbers.rounds)} sub={most(limits && `${limits.rounds} an attempt`)} />
+      <Tile name="Turns" value={count(numbers.turns)} sub={most(limits && `${count(limits.turns)} an attempt`)} />
+      <Tile
+        name="Tokens"
+        value={count(inputTokens + outputTokens)}
+        sub={`${count(inputTokens)} in, ${count(outputTokens)} out`}
+        hint={`${count(cachedInputTokens)} of the input were cached`}
+        part={limits && spent.tokens / limits.tokens}
+      />
+      <Tile
+        name="Cost"
+        value={cost}
+        sub={
+          spent.unpricedCalls > 0
+            ? 'a model has no price in the policy'
+            : `${dollars(spent.usd)} on the issue${limits?.dollars ? ` of ${dollars(limits.dollars)}` : ''}`
+        }
+        part={limits?.dollars ? spent.usd / limits.dollars : undefined}
+      />
+      <Tile
+        name="Duration"
+        value={durationText(numbers.durationMs)}
+        sub={most(limits && `${limits.minutes} min an attempt`)}
+      />
     </dl>
+  );
+}
+
+interface TileFacts {
+  name: string;
+  value: string;
+  sub: string;
+  hint?: string;
+  /** How much of what the issue may spend is gone, from 0 to 1. */
+  part?: number | undefined;
+}
+
+function Tile({ name, value, sub, hint, part }: TileFacts) {
+  return (
+    <div {...(hint ? { title: hint } : {})}>
+      <dt>{name}</dt>
+      <dd>
+        <span class="value">{value}</span>
+        <span class="sub">{sub}</span>
+        {part === undefined ? null : (
+          <progress
+            max="100"
+            value={String(Math.round(100 * Math.min(1, part)))}
+            aria-label={`${name}: part of the limit`}
+          />
+        )}
+      </dd>
+    </div>
   );
 }
 
@@ -249,11 +285,13 @@ function Actions({ run, allowed, csrf }: { run: Run; allowed: Allowed; csrf: str
 }
 
 function Contents({ view }: { view: RunView }) {
+  const live = isLive(view.run);
   const parts: [string, string, boolean][] = [
-    ['changes', 'Changes', view.built !== null || view.patch.files.length > 0],
+    ['log', 'Log', live],
     ['checks', 'Verification', view.verdict !== null],
+    ['changes', 'Changes', view.built !== null || view.patch.files.length > 0],
     ['rounds', 'Rounds', view.rounds.length > 0],
-    ['log', 'Log', true],
+    ['log', 'Log', !live],
     ['contract', 'Contract', true],
     ['policy', 'Policy', view.status.walls !== null],
     ['plan', 'Plan', view.plan !== null],

@@ -127,7 +127,7 @@ export function Refused({ text }: { text: string }) {
 
 function SignInPage({ mode, to }: { mode: 'github' | 'link'; to: string }) {
   return (
-    <Notice frame={frame} heading="Millwright">
+    <Notice frame={frame} heading="Millwright" mark>
       {mode === 'github' ? (
         <>
           <p>See the runs of the repositories that you can read on GitHub.</p>

@@ -13,6 +13,12 @@ export function Line({ text, max = 240 }: { text: string; max?: number }) {
 export const lineOf = (text: string, max = 240): string =>
   cutEnd(visibleStart(text, max).replace(/\s+/g, ' ').trim(), max);
 
+/** The same with what stands between single backticks as code, as people write it in issues and as the app writes it in outcomes. */
+export function Said({ text, max = 240 }: { text: string; max?: number }) {
+  const parts = lineOf(text, max).split(/(?<!`)`([^`]+)`(?!`)/);
+  return <bdi>{parts.map((part, index) => (index % 2 === 1 ? <code>{part}</code> : part))}</bdi>;
+}
+
 /** Several lines as they are, head and tail of a long one. */
 export function Block({ text, max = 20_000 }: { text: string; max?: number }) {
   const seen = cutMiddle(visibleStart(text, Math.max(max, 200_000)), max).trimEnd();
@@ -21,7 +27,17 @@ export function Block({ text, max = 20_000 }: { text: string; max?: number }) {
 
 /** Paragraphs of prose by others. */
 export function Prose({ text, max = 6000 }: { text: string; max?: number }) {
-  return <p class="prose">{cutEnd(visibleStart(text, max).trim(), max)}</p>;
+  const lines = cutEnd(visibleStart(text, max).trim(), max).split('\n');
+  return (
+    <p class="prose">
+      {lines.map((line, index) => (
+        <>
+          {index > 0 ? '\n' : ''}
+          <Said text={line} max={max} />
+        </>
+      ))}
+    </p>
+  );
 }
 
 export function Code({ text, max = 240 }: { text: string; max?: number }) {
@@ -50,7 +66,7 @@ const marks: Record<string, string> = {
 };
 
 const words: Partial<Record<string, string>> = {
-  waiting: 'waiting for a person',
+  waiting: 'needs a person',
   review: 'in review',
   done: 'done',
 };
@@ -90,7 +106,7 @@ export function Items({
   return (
     <ul class={as === 'code' ? 'items codes' : 'items'}>
       {values.slice(0, most).map((value) => (
-        <li>{as === 'code' ? <Code text={value} max={max} /> : <Line text={value} max={max} />}</li>
+        <li>{as === 'code' ? <Code text={value} max={max} /> : <Said text={value} max={max} />}</li>
       ))}
       {values.length > most ? <li class="none">{values.length - most} more</li> : null}
     </ul>

@@ -1,4 +1,5 @@
 /** @jsxImportSource hono/jsx */
+import type { Child } from 'hono/jsx';
 import { type Metrics, ratio, type Share } from '../learning/metrics.ts';
 import { count, durationText } from '../report/phrases.ts';
 import { type Frame, Page } from './layout.tsx';
@@ -79,7 +80,7 @@ export function TrendsPage({ frame, facts, nowMs }: { frame: Frame; facts: Trend
   return (
     <Page frame={frame}>
       <h1>Trends</h1>
-      <p class="claim">{`The last ${facts.span} weeks, each from Monday, in UTC.`}</p>
+      <p class="lead">{`Whether runs come back less and less: the last ${facts.span} weeks, each from Monday, in UTC. Large figures are of the newest week that has one.`}</p>
       <Choice facts={facts} />
       {facts.weeks.length === 0 ? (
         <p class="empty">No run has ended in these weeks.</p>
@@ -168,7 +169,7 @@ function Chart({
           {figure.heading}
           <span class="sub">{figure.about}</span>
         </span>
-        <span class="sub">{latest === undefined ? 'no figure' : `newest: ${figure.text(latest)}`}</span>
+        <span class="newest">{latest === undefined ? '–' : figure.text(latest)}</span>
       </figcaption>
       <svg viewBox={`0 0 ${width} ${height}`} aria-hidden="true" focusable="false">
         <line class="grid" x1="0" x2={width} y1={height - edge.bottom} y2={height - edge.bottom} />
@@ -181,7 +182,7 @@ function Chart({
           const tall = Math.max(1.5, (value / top) * room);
           return (
             <rect
-              class="bar"
+              class={index === mondays.length - 1 ? 'bar latest' : 'bar'}
               x={round(edge.left + index * step + step * 0.15)}
               y={round(height - edge.bottom - tall)}
               width={round(step * 0.7)}
@@ -203,20 +204,27 @@ function Chart({
 
 const round = (value: number): number => Math.round(value * 10) / 10;
 
-const shareText = (share: Share) =>
-  share.of === 0 ? '–' : `${percent(share.count / share.of)} (${share.count} of ${share.of})`;
+function ShareText({ share }: { share: Share }) {
+  if (share.of === 0) return '–';
+  return (
+    <>
+      {percent(share.count / share.of)}
+      <span class="sub">{`${share.count} of ${share.of}`}</span>
+    </>
+  );
+}
 const timeText = (value: number | null) => (value === null ? '–' : durationText(value));
 
 function Table({ weeks }: { weeks: readonly Metrics[] }) {
-  const columns: [string, (week: Metrics) => string][] = [
+  const columns: [string, (week: Metrics) => Child][] = [
     ['Runs', ({ runs }) => count(runs)],
     ['Merged', ({ merged }) => count(merged)],
-    ['First round passes', ({ firstRoundPass }) => shareText(firstRoundPass)],
-    ['Rework', ({ rework }) => shareText(rework)],
+    ['First round passes', ({ firstRoundPass }) => <ShareText share={firstRoundPass} />],
+    ['Rework', ({ rework }) => <ShareText share={rework} />],
     ['Time to patch', ({ timeToPatchMs }) => timeText(timeToPatchMs)],
     ['Review', ({ reviewMs }) => timeText(reviewMs)],
-    ['Escaped', ({ escapedDefects }) => shareText(escapedDefects)],
-    ['Repeated', ({ repeatedMistakes }) => shareText(repeatedMistakes)],
+    ['Escaped', ({ escapedDefects }) => <ShareText share={escapedDefects} />],
+    ['Repeated', ({ repeatedMistakes }) => <ShareText share={repeatedMistakes} />],
     ['Tokens', ({ tokens }) => count(tokens)],
     ['Cost per merge', ({ costPerMergedUsd }) => (costPerMergedUsd === null ? '–' : money(costPerMergedUsd))],
   ];

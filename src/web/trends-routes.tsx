@@ -42,7 +42,8 @@ export function addTrendsRoutes(app: Hono<WebEnvironment>, parts: WebParts): voi
   });
 }
 
-async function readableRepositories(
+/** Repositories with runs that the viewer can read, by name. */
+export async function readableRepositories(
   viewer: Viewer,
   { doors, access }: WebParts,
 ): Promise<{ key: string; label: string }[]> {

@@ -182,6 +182,22 @@ test('everything but the live parts works without JavaScript', async () => {
   });
 });
 
+test('every page fits a narrow window', async () => {
+  await context.close();
+  await newPage({ viewport: { width: 360, height: 740 } });
+  const number = await site.labelled(gateContract);
+  await site.reaches(number, 'agent:review', 60_000);
+  await signIn('maya');
+  const run = (await page.getByRole('link', { name: 'write the sum' }).getAttribute('href')) ?? '';
+
+  for (const path of ['/', '/lessons', '/trends', run, `${run}/transcript`]) {
+    await page.goto(`${origin}${path}`);
+    const overflow = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+    expect([path, overflow]).toEqual([path, 0]);
+  }
+  expect(complaints).toEqual([]);
+});
+
 test.each(['light', 'dark'] as const)('texts can be read on their ground: %s', async (colorScheme) => {
   await context.close();
   await newPage({ colorScheme });
@@ -191,9 +207,10 @@ test.each(['light', 'dark'] as const)('texts can be read on their ground: %s', a
   await page.getByRole('link', { name: 'write the sum' }).click();
   await page.locator('.stages').waitFor();
 
-  const weak = await page.evaluate(weakTexts);
-
-  expect(weak).toEqual([]);
+  for (const path of [new URL(page.url()).pathname, '/', '/trends', '/lessons']) {
+    await page.goto(`${origin}${path}`);
+    expect([path, await page.evaluate(weakTexts)]).toEqual([path, []]);
+  }
 });
 
 /** Texts whose contrast is below 4.5 (WCAG AA), as the browser paints them. Runs in the page. */

@@ -1,0 +1,48 @@
+/** @jsxImportSource hono/jsx */
+import type { Hono } from 'hono';
+import { newestLessons, runsWith } from '../learning/lessons.ts';
+import { scoreOf } from '../learning/score.ts';
+import { type LessonLine, LessonsPage } from './lessons-page.tsx';
+import { readableRepositories } from './trends-routes.tsx';
+import { frameOf, toSignIn, viewerOf, type WebEnvironment, type WebParts } from './web-context.ts';
+
+const mostLessons = 60;
+
+export function addLessonsRoutes(app: Hono<WebEnvironment>, parts: WebParts): void {
+  const { access } = parts;
+  app.get('/lessons', async (c) => {
+    const viewer = viewerOf(c, access);
+    if (viewer === null) return toSignIn(c);
+    const readable = await readableRepositories(viewer, parts);
+    const asked = (c.req.query('repository') ?? '').trim();
+    const chosen =
+      asked === '' ? readable : readable.filter(({ label }) => label.toLowerCase() === asked.toLowerCase());
+    const facts = {
+      lessons: await linesOf(chosen, parts),
+      repository: chosen[0] && asked ? chosen[0].label : '',
+      repositories: readable.map(({ label }) => label),
+    };
+    return c.html(<LessonsPage frame={frameOf(viewer, access, 'Lessons', 'lessons')} facts={facts} />);
+  });
+}
+
+async function linesOf(
+  repositories: readonly { key: string; label: string }[],
+  { doors: { db, host } }: WebParts,
+): Promise<LessonLine[]> {
+  const labels = new Map(repositories.map(({ key, label }) => [key, label]));
+  const lines: LessonLine[] = [];
+  for (const lesson of await newestLessons(db, [...labels.keys()], mostLessons)) {
+    const runs = await runsWith(db, lesson.repository, lesson.signature);
+    const label = labels.get(lesson.repository) ?? '';
+    lines.push({
+      lesson,
+      label,
+      cause: runs.at(-1)?.cause ?? null,
+      met: new Set(runs.map(({ runId }) => runId)).size,
+      score: lesson.state === 'active' ? await scoreOf(db, lesson) : null,
+      pullUrl: lesson.pullRequest === null ? null : `${host.githubUrl}/${label}/pull/${lesson.pullRequest}`,
+    });
+  }
+  return lines;
+}
