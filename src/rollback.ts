@@ -30,6 +30,7 @@ export async function openRollback(run: Run, doors: Doors): Promise<{ ok: true }
   const { git } = doors;
   const { repository } = merge.remote;
   const base = await git.fetch(merge.remote, `refs/heads/${merge.into}`);
+  await git.fetch(merge.remote, merge.before);
   const reverted = await git.mergeTrees(repository, merge.after, base, merge.before);
   if (!reverted.ok) return refuse(conflictReason(reverted.conflicts));
   if (reverted.tree === (await git.treeOf(repository, base)))

@@ -3,13 +3,16 @@ import type { ContainerChange, Overlay } from '../sandbox/sandbox.ts';
 
 /** The door to git: bare mirrors on the host, plumbing only, never a work tree that a container wrote to. */
 export interface Git {
-  /** Makes or updates the mirror until it holds `want` (sha or ref); returns the commit. Errors: `outside.git`, `outside.repository-gone`, `outside.github-refused`. */
+  /**
+   * Makes or updates the mirror until it holds `want` (sha or ref) with its files; returns the commit. Of older commits it may hold the names
+   * of files alone: what reads or compares their content fetches them first. Errors: `outside.git`, `outside.repository-gone`, `outside.github-refused`.
+   */
   fetch(remote: Remote, want: string, signal?: AbortSignal): Promise<string>;
   /** Commit of a branch on the remote now, or null. */
   remoteHead(remote: Remote, branch: string, signal?: AbortSignal): Promise<string | null>;
   /** Tree of a commit. */
   treeOf(repository: string, commit: string): Promise<string>;
-  /** Whether a tree is there: one that no ref of the remote holds goes with the mirror. */
+  /** Whether a tree is there, with all its files: one that no ref of the remote holds goes with the mirror. */
   holds(repository: string, tree: string): Promise<boolean>;
   /** Files of a commit or tree: path, mode, size, blob; sorted. */
   list(repository: string, commit: string): Promise<TreeEntry[]>;

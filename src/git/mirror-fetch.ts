@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { MillwrightError } from '../errors.ts';
 import type { Remote } from './git.ts';
-import type { GitCommand, GitResult } from './git-command.ts';
+import type { GitCall, GitCommand, GitResult } from './git-command.ts';
 import { isSuspect, looksDamaged, type Mirror } from './mirror.ts';
+import { lackingObjects, objectFetch, remoteName } from './mirror-blobs.ts';
 import { withMirrorLock } from './mirror-lock.ts';
 import { noteUse } from './mirror-prune.ts';
 import { ensureMirror, remakeMirror, removeStaleLocks, tidyMirror } from './mirror-repair.ts';
-import { branchRef, isSha } from './remote-address.ts';
+import { branchRef, isSha, readAddress } from './remote-address.ts';
 import { callRemote, localPrograms, remoteFailure } from './remote-call.ts';
 
 /** What the room tells the operator's log. pino fits. */
@@ -25,24 +26,32 @@ const fetchFlags = [
   '--quiet',
 ];
 
+const refusesObject = /not our ref|unadvertised object/;
+
 type Fetched = { commit: string } | { damaged: string } | { failed: MillwrightError };
 
-/** Brings `want` into the mirror, which is made or mended on the way, and holds it there by a ref of ours. */
-export async function fetchIntoMirror(call: {
+interface FetchCall {
   mirror: Mirror;
   command: GitCommand;
   remote: Remote;
   want: string;
   log: GitLog;
   signal?: AbortSignal;
-}): Promise<string> {
+}
+
+/**
+ * Brings `want` into the mirror, with every blob of its tree, and holds it there by a ref of ours; the mirror is made or mended on the way.
+ * Of a remote that is asked over a network older commits come without their blobs: whoever needs those fetches that commit.
+ */
+export async function fetchIntoMirror(call: FetchCall): Promise<string> {
   const { mirror, command, log, signal } = call;
   await noteUse(mirror.gitDir);
   const kept = isSha(call.want) ? await keptCommit(mirror, call.want) : undefined;
   if (kept) return kept;
 
   return await withMirrorLock(`${mirror.gitDir}.lock`, signal, async () => {
-    const state = await ensureMirror(mirror, command);
+    const partial = readAddress(call.remote.url).kind === 'http';
+    const state = await ensureMirror(mirror, command, partial);
     if (state === 'remade') log.warn({ repository: call.remote.repository }, 'a damaged mirror was remade');
     let fetched = await fetchOnce(call);
     if ('damaged' in fetched) {
@@ -63,51 +72,59 @@ async function keptCommit(mirror: Mirror, sha: string): Promise<string | undefin
   return found.exitCode === 0 ? found.stdout.toString().trim() : undefined;
 }
 
-async function fetchOnce(call: Parameters<typeof fetchIntoMirror>[0]): Promise<Fetched> {
+async function fetchOnce(call: FetchCall): Promise<Fetched> {
   const { mirror, want } = call;
-  const to = isSha(want) ? keepRef(want) : fetchedRef(want);
+  const to = fetchedRef(isSha(want) ? 'a commit' : want);
   const from = isSha(want) || want === 'HEAD' ? want : fullRef(want);
-  let result = await fetchRefspec(call, `+${from}:${to}`);
+  let result = await fetchFrom(call, { refspec: `+${from}:${to}` });
   if (
     result.exitCode !== 0 &&
     /\.lock': File exists/.test(result.stderr) &&
     (await removeStaleLocks(mirror.gitDir)) > 0
   ) {
-    result = await fetchRefspec(call, `+${from}:${to}`);
+    result = await fetchFrom(call, { refspec: `+${from}:${to}` });
   }
-  if (result.exitCode !== 0 && isSha(want) && /not our ref|unadvertised object/.test(result.stderr)) {
+  if (result.exitCode !== 0 && isSha(want) && refusesObject.test(result.stderr)) {
     return await fetchThroughBranches(call, want);
   }
   if (result.exitCode !== 0) return failure(result);
-  return await keepCommit(mirror, to);
+  return await keepCommit(call, to);
 }
 
 /** For servers that hand out only what a branch points at or leads to. */
-async function fetchThroughBranches(call: Parameters<typeof fetchIntoMirror>[0], sha: string): Promise<Fetched> {
-  const result = await fetchRefspec(call, '+refs/heads/*:refs/millwright/all/*', ['--prune']);
+async function fetchThroughBranches(call: FetchCall, sha: string): Promise<Fetched> {
+  const result = await fetchFrom(call, { refspec: '+refs/heads/*:refs/millwright/all/*', flags: ['--prune'] });
   if (result.exitCode !== 0) return failure(result);
   const found = await call.mirror.result(['cat-file', '-e', `${sha}^{commit}`]);
   if (found.exitCode !== 0)
     return { failed: remoteFailure(`fetching ${sha}`, { ...found, stderr: 'the remote does not have this commit' }) };
-  return await keepCommit(call.mirror, sha);
+  return await keepCommit(call, sha);
 }
 
-function fetchRefspec(
-  call: Parameters<typeof fetchIntoMirror>[0],
-  refspec: string,
-  flags: readonly string[] = [],
-): Promise<GitResult> {
+interface Asked {
+  /** Absent: the objects that `stdin` names. */
+  refspec?: string;
+  flags?: readonly string[];
+  stdin?: string;
+  config?: GitCall['config'];
+}
+
+function fetchFrom(call: FetchCall, { refspec, flags = [], stdin, config }: Asked): Promise<GitResult> {
   return callRemote(call.command, call.remote, {
     gitDir: call.mirror.gitDir,
     timeoutMs: fetchTimeoutMs,
     ...(call.signal ? { signal: call.signal } : {}),
+    ...(stdin ? { stdin } : {}),
+    ...(config ? { config } : {}),
     args: (address) => [
+      '-c',
+      `remote.${remoteName}.url=${address.url}`,
       'fetch',
       ...fetchFlags,
       ...flags,
       ...(address.kind === 'local' ? [localPrograms.uploadPack] : []),
-      address.url,
-      refspec,
+      remoteName,
+      ...(refspec ? [refspec] : []),
     ],
   });
 }
@@ -116,11 +133,20 @@ function failure(result: GitResult): Fetched {
   return looksDamaged(result.stderr) ? { damaged: result.stderr } : { failed: remoteFailure('git fetch', result) };
 }
 
-/** Branches are forced and deleted over there; a ref per commit keeps what a run is built on. */
-async function keepCommit(mirror: Mirror, name: string): Promise<Fetched> {
+/** Branches are forced and deleted over there; a ref per commit keeps what a run is built on. It stands only when nothing is missing. */
+async function keepCommit(call: FetchCall, name: string): Promise<Fetched> {
+  const { mirror } = call;
   const found = await mirror.result(['rev-parse', '--verify', `${name}^{commit}`]);
   if (found.exitCode !== 0) return { damaged: found.stderr };
   const commit = found.stdout.toString().trim();
+  if (await keptCommit(mirror, commit)) return { commit };
+  const lacking = await lackingObjects(mirror, commit);
+  if (lacking) {
+    const brought = await fetchFrom(call, { ...objectFetch, stdin: lacking });
+    // The mirror that takes the place of a damaged one is whole.
+    if (brought.exitCode !== 0 && refusesObject.test(brought.stderr)) return { damaged: brought.stderr };
+    if (brought.exitCode !== 0) return failure(brought);
+  }
   await mirror.git(['update-ref', keepRef(commit), commit]);
   return { commit };
 }

@@ -5,6 +5,7 @@ import { inflateSync } from 'node:zlib';
 import { MillwrightError } from '../errors.ts';
 import type { GitCommand } from './git-command.ts';
 import { exists, isSuspect, type Mirror } from './mirror.ts';
+import { makePartial } from './mirror-blobs.ts';
 import { brief } from './remote-call.ts';
 
 /**
@@ -19,9 +20,13 @@ const staleLockMs = 10_000;
 const largestSalvagedBytes = 64 * 1024 ** 2;
 
 /** Makes the mirror if it is missing, and makes it anew if it is half made or marked as damaged. Call under its lock. */
-export async function ensureMirror(mirror: Mirror, command: GitCommand): Promise<'kept' | 'made' | 'remade'> {
+export async function ensureMirror(
+  mirror: Mirror,
+  command: GitCommand,
+  partial: boolean,
+): Promise<'kept' | 'made' | 'remade'> {
   if (!(await exists(mirror.gitDir))) {
-    await makeMirror(mirror.gitDir, command);
+    await makeMirror(mirror.gitDir, command, partial);
     return 'made';
   }
   if (!(await isSuspect(mirror.gitDir)) && (await mirror.result(['rev-parse', '--git-dir'])).exitCode === 0)
@@ -30,16 +35,19 @@ export async function ensureMirror(mirror: Mirror, command: GitCommand): Promise
   return 'remade';
 }
 
-/** Puts an empty mirror in place of a damaged one and takes over what only we had: the objects that we wrote. */
+/**
+ * Puts an empty mirror in place of a damaged one and takes over what only we had: the objects that we wrote. It is a whole one, since the
+ * damage may be a blob of an older commit that a partial mirror never had.
+ */
 export async function remakeMirror(gitDir: string, command: GitCommand): Promise<void> {
   const aside = `${gitDir}.broken-${randomUUID()}`;
   await rename(gitDir, aside);
-  await makeMirror(gitDir, command);
+  await makeMirror(gitDir, command, false);
   await salvageLooseObjects(join(aside, 'objects'), join(gitDir, 'objects'));
   await sweepLeftovers(gitDir);
 }
 
-async function makeMirror(gitDir: string, command: GitCommand): Promise<void> {
+async function makeMirror(gitDir: string, command: GitCommand, partial: boolean): Promise<void> {
   await sweepLeftovers(gitDir, '.new-');
   const draft = `${gitDir}.new-${randomUUID()}`;
   const args = ['init', '--bare', '--quiet', '--template=', '--initial-branch=none', '--object-format=sha1', draft];
@@ -48,6 +56,7 @@ async function makeMirror(gitDir: string, command: GitCommand): Promise<void> {
     throw new MillwrightError('outside.git', { message: `git init failed: ${brief(made.stderr)}` });
   await mkdir(join(draft, 'info'), { recursive: true });
   await writeFile(join(draft, 'info', 'attributes'), attributes);
+  if (partial) await makePartial(draft);
   await rename(draft, gitDir);
 }
 

@@ -38,6 +38,7 @@ const damage = new RegExp(
     'inflate: data stream error',
     'unresolved deltas',
     'did not send all necessary objects',
+    'could not fetch [0-9a-f]{40} from promisor remote',
     'failed to traverse',
     'could not (?:read|parse) (?:object )?[0-9a-f]{40}',
     'does not point to a valid object',

@@ -3,6 +3,7 @@ import { MillwrightError } from '../errors.ts';
 import { readBlobs } from './blobs.ts';
 import type { TreeEntry } from './git.ts';
 import type { Mirror } from './mirror.ts';
+import { lackingObjects } from './mirror-blobs.ts';
 import { isPlainPath } from './path-names.ts';
 import { isSha } from './remote-address.ts';
 
@@ -30,8 +31,10 @@ export async function treeOf(mirror: Mirror, commit: string): Promise<string> {
   return out.toString().trim();
 }
 
+/** Whether a tree is there with every file in it. */
 export async function holdsTree(mirror: Mirror, tree: string): Promise<boolean> {
-  return (await mirror.result(['cat-file', '-e', `${requireSha(tree)}^{tree}`])).exitCode === 0;
+  const found = await mirror.result(['cat-file', '-e', `${requireSha(tree)}^{tree}`]);
+  return found.exitCode === 0 && !(await lackingObjects(mirror, tree));
 }
 
 /** Every file below a commit or tree, in git's order. Errors: `outside.git` for a tree that no checkout may hold. */

@@ -22,6 +22,18 @@ export async function sandboxBench(): Promise<BenchRow[]> {
   ];
 }
 
+const plain = {
+  Image: productImage,
+  Entrypoint: ['/bin/sh', '-c', 'sleep 600'],
+  HostConfig: { NetworkMode: 'none' },
+};
+
+async function startPlain(): Promise<Docker.Container> {
+  const container = await client.createContainer(plain);
+  await container.start();
+  return container;
+}
+
 async function startRows(engine: TestEngine): Promise<BenchRow[]> {
   const { image } = await engine.prepareOn({});
   const hardened = createOptions({
@@ -35,11 +47,6 @@ async function startRows(engine: TestEngine): Promise<BenchRow[]> {
     deadlineMs: Date.now() + 600_000,
     hasNetwork: false,
   });
-  const plain = {
-    Image: productImage,
-    Entrypoint: ['/bin/sh', '-c', 'sleep 600'],
-    HostConfig: { NetworkMode: 'none' },
-  };
   const cycle = async (options: Docker.ContainerCreateOptions) => {
     const container = await client.createContainer(options);
     const startMs = await timeMs(() => container.start());
@@ -122,11 +129,14 @@ async function limitRows(engine: TestEngine): Promise<BenchRow[]> {
   const { image } = await leftovers.prepareOn({});
   for (let count = 0; count < 10; count += 1) await leftovers.openOn({}, { image });
   const reapMs = await timeMs(() => leftovers.reap({}));
+  const others = await Promise.all(Array.from({ length: 10 }, () => startPlain()));
+  const plainMs = await timeMs(() => Promise.all(others.map((one) => one.remove({ force: true }))));
   return [
     row('time limit passed by, command listens / 100 ms', median(gentle), 100, 1),
     row('time limit passed by, whole ladder / 2.5 s', ladder, 2_500, 1),
     row('fork bomb cancelled, container alive / 300 ms', bombMs, 300, 1),
     row('reap of 10 containers / 500 ms', reapMs, 500, 1),
+    row('reap of 10 containers / removing 10 plain ones', reapMs, plainMs, 1.5),
   ];
 }
 

@@ -10,6 +10,7 @@ const author = { name: 'millwright[bot]', email: '1+millwright[bot]@users.norepl
 
 async function overHttp(token?: string): Promise<Workbench> {
   const bench = workbench();
+  bench.origin.git(['config', 'uploadpack.allowFilter', token ? 'false' : 'true']);
   const server = await startGitHttpServer(dirname(bench.origin.path), token ? { token } : {});
   return {
     ...bench,
@@ -23,7 +24,7 @@ async function overHttp(token?: string): Promise<Workbench> {
 
 describe.each([
   ['a local path', async () => workbench()],
-  ['http', () => overHttp()],
+  ['http, in parts', () => overHttp()],
   ['http with a token', () => overHttp('ghs_secret')],
 ])('the door to git over %s', (_name, open) => {
   it('fetches a branch by name and later sees where it moved', async () => {
