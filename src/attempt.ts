@@ -7,11 +7,13 @@ import { amendFiles } from './contract/globs.ts';
 import { type ServerAddress, serversFor } from './contract/mcp-servers.ts';
 import { revisionOfContract } from './contract/revision.ts';
 import type { Narrowing, Walls } from './contract/walls.ts';
-import { type Doors, repositoryKey } from './doors.ts';
+import { type Doors, mirrorKey } from './doors.ts';
 import type { Lease } from './engine/claim.ts';
 import { append } from './engine/ledger.ts';
+import { idOf } from './engine/repositories.ts';
 import { getRun } from './engine/runs.ts';
 import { reserve, type Budget as SharedBudget, settle, spentOn } from './engine/spend.ts';
+import { MillwrightError } from './errors.ts';
 import type { Remote } from './git/git.ts';
 import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
 import type { Model, ModelReply, ModelRequest } from './model/model.ts';
@@ -51,15 +53,14 @@ export interface Attempt {
   deadlineMs: number;
 }
 
-/** The remote of a repository as git and the mirrors know it. */
-export async function remoteOf(
-  run: Run,
-  github: RepositoryGitHub,
-  doors: { host: Pick<Doors['host'], 'githubHost'> },
-): Promise<Remote> {
-  const { cloneUrl } = await github.facts();
+/** The remote of a run's repository as git and the mirrors know it. Errors: `outside.repository-gone`, also when its name is another's now. */
+export async function remoteOf(run: Run, github: RepositoryGitHub, { db }: Pick<Doors, 'db'>): Promise<Remote> {
+  const { cloneUrl, id } = await github.facts();
+  const known = await idOf(db, run.repository);
+  if (known !== null && known !== id)
+    throw new MillwrightError('outside.repository-gone', { message: 'another repository has this name now' });
   return {
-    repository: repositoryKey(doors.host.githubHost, run),
+    repository: mirrorKey(run.repository, id),
     url: cloneUrl,
     token: (renew) => github.gitToken(renew),
   };
@@ -95,7 +96,7 @@ export async function openAttempt(
     run,
     lease,
     ref,
-    repository: run.repository,
+    repository: remote.repository,
     remote,
     github: doors.github.repository(ref),
     contract,

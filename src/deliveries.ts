@@ -3,9 +3,8 @@ import { sendBackForCi } from './ci-feedback.ts';
 import { applyCommands } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import type { Delivery } from './engine/inbox.ts';
-import { renameRepository } from './engine/rename.ts';
-import { followInstallation } from './engine/repositories.ts';
 import { runByPullRequest } from './engine/runs.ts';
+import { followRepository } from './follow-repository.ts';
 import { applyFound, applyLabel, foundEvent } from './found.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { isStartLabel, startLabel } from './labels.ts';
@@ -23,30 +22,31 @@ type Payload<Name extends (typeof handledEvents)[number]> = EmitterWebhookEvent<
 export async function applyDelivery(delivery: Delivery, doors: Doors): Promise<Applied> {
   if (delivery.event === foundEvent) return applyFound(delivery, doors);
   const event = asEvent(delivery.event, delivery.payload);
-  const ref = event && 'repository' in event.payload ? refOf(event.payload as Partial<Located>) : null;
-  if (ref) await followInstallation(doors.db, repositoryKey(doors.host.githubHost, ref), ref.installationId);
-  switch (event?.name) {
+  if (event === null) return 'done';
+  if (event.name === 'installation') return applyInstallation(event.payload, doors);
+  if (event.name === 'installation_repositories') return applyAddedRepositories(event.payload, doors);
+  const ref = await locate(event, doors);
+  return ref === null ? 'done' : applyEvent(event, ref, delivery, doors);
+}
+
+async function applyEvent(event: InRepository, ref: RepositoryRef, { id }: Delivery, doors: Doors): Promise<Applied> {
+  switch (event.name) {
     case 'issues':
-      return applyIssue(event.payload, delivery.id, doors);
+      return applyIssue(event.payload, ref, id, doors);
     case 'issue_comment':
-      return applyComment(event.payload, doors);
+      return applyComment(event.payload, ref, doors);
     case 'pull_request_review':
-      return applyReview(event.payload, doors);
+      return applyReview(event.payload, ref, doors);
     case 'pull_request_review_comment':
-      return applyReviewComment(event.payload, doors);
+      return applyReviewComment(event.payload, ref, doors);
     case 'pull_request':
-      return applyPullRequest(event.payload, doors);
+      return applyPullRequest(event.payload, ref, doors);
     case 'check_suite':
-      return applyCheckSuite(event.payload, doors);
+      return applyCheckSuite(event.payload, ref, doors);
     case 'status':
-      return applyStatus(event.payload, doors);
+      return applyStatus(event.payload, ref, doors);
     case 'repository':
-      return applyRepository(event.payload, doors);
-    case 'installation':
-      return applyInstallation(event.payload, doors);
-    case 'installation_repositories':
-      return applyAddedRepositories(event.payload, doors);
-    default:
+      // Where its things are kept follows from its number, which `locate` has seen.
       return 'done';
   }
 }
@@ -67,29 +67,38 @@ export const handledEvents = [
 type Handled = {
   [Name in (typeof handledEvents)[number]]: { name: Name; payload: EmitterWebhookEvent<Name>['payload'] };
 }[(typeof handledEvents)[number]];
+type InRepository = Exclude<Handled, { name: 'installation' | 'installation_repositories' }>;
 
 function asEvent(name: string, payload: string): Handled | null {
   const known = handledEvents.find((candidate) => candidate === name);
   return known ? ({ name: known, payload: JSON.parse(payload) } as Handled) : null;
 }
 
+/** What every event in a repository tells of it. */
 interface Located {
-  repository: { name: string; owner: { login: string } };
-  installation?: { id: number } | undefined;
+  repository: { id: number; name: string; owner: { id: number; login: string } };
+  installation?: { id: number };
 }
 
-function refOf(payload: Partial<Located>): RepositoryRef | null {
-  if (!payload.installation || !payload.repository) return null;
-  return {
-    installationId: payload.installation.id,
-    owner: payload.repository.owner.login,
-    name: payload.repository.name,
-  };
+/** The repository that an event is about, under the name where its things are kept; null when that name is another's by now. */
+async function locate({ name, payload }: InRepository, doors: Doors): Promise<RepositoryRef | null> {
+  const { installation, repository } = payload as Located;
+  if (!installation) return null;
+  const { id, owner } = repository;
+  const ref = { installationId: installation.id, owner: owner.login, name: repository.name, id, ownerId: owner.id };
+  if (name !== 'repository') return followRepository(ref, { sure: false }, doors);
+  if (payload.action !== 'renamed') return followRepository(ref, { sure: payload.action === 'transferred' }, doors);
+  const before = { ...ref, name: payload.changes.repository.name.from };
+  return followRepository(ref, { sure: true, formerly: repositoryKey(doors.host.githubHost, before) }, doors);
 }
 
-async function applyIssue(payload: Payload<'issues'>, deliveryId: string, doors: Doors): Promise<Applied> {
-  const ref = refOf(payload);
-  if (!ref || payload.issue.pull_request) return 'done';
+async function applyIssue(
+  payload: Payload<'issues'>,
+  ref: RepositoryRef,
+  deliveryId: string,
+  doors: Doors,
+): Promise<Applied> {
+  if (payload.issue.pull_request) return 'done';
   const { number, title } = payload.issue;
   const body = payload.issue.body ?? '';
   const key = repositoryKey(doors.host.githubHost, ref);
@@ -127,9 +136,8 @@ interface Writer {
 
 const authorOf = ({ user }: Writer) => ({ author: user?.login ?? 'ghost', authorIsBot: user?.type === 'Bot' });
 
-async function applyComment(payload: Payload<'issue_comment'>, doors: Doors): Promise<Applied> {
-  const ref = refOf(payload);
-  if (!ref || payload.action !== 'created') return 'done';
+async function applyComment(payload: Payload<'issue_comment'>, ref: RepositoryRef, doors: Doors): Promise<Applied> {
+  if (payload.action !== 'created') return 'done';
   const { id, body, created_at } = payload.comment;
   await applyCommands(
     {
@@ -147,9 +155,12 @@ async function applyComment(payload: Payload<'issue_comment'>, doors: Doors): Pr
   return 'done';
 }
 
-async function applyReview(payload: Payload<'pull_request_review'>, doors: Doors): Promise<Applied> {
-  const ref = refOf(payload);
-  if (!ref || payload.action !== 'submitted') return 'done';
+async function applyReview(
+  payload: Payload<'pull_request_review'>,
+  ref: RepositoryRef,
+  doors: Doors,
+): Promise<Applied> {
+  if (payload.action !== 'submitted') return 'done';
   const { id, node_id, body, submitted_at } = payload.review;
   await applyCommands(
     {
@@ -167,9 +178,12 @@ async function applyReview(payload: Payload<'pull_request_review'>, doors: Doors
   return 'done';
 }
 
-async function applyReviewComment(payload: Payload<'pull_request_review_comment'>, doors: Doors): Promise<Applied> {
-  const ref = refOf(payload);
-  if (!ref || payload.action !== 'created') return 'done';
+async function applyReviewComment(
+  payload: Payload<'pull_request_review_comment'>,
+  ref: RepositoryRef,
+  doors: Doors,
+): Promise<Applied> {
+  if (payload.action !== 'created') return 'done';
   const { id, body, created_at } = payload.comment;
   await applyCommands(
     {
@@ -187,9 +201,8 @@ async function applyReviewComment(payload: Payload<'pull_request_review_comment'
   return 'done';
 }
 
-async function applyPullRequest(payload: Payload<'pull_request'>, doors: Doors): Promise<Applied> {
-  const ref = refOf(payload);
-  if (!ref || (payload.action !== 'closed' && payload.action !== 'reopened')) return 'done';
+async function applyPullRequest(payload: Payload<'pull_request'>, ref: RepositoryRef, doors: Doors): Promise<Applied> {
+  if (payload.action !== 'closed' && payload.action !== 'reopened') return 'done';
   const { number, merged, head, base, title, body } = payload.pull_request;
   const key = repositoryKey(doors.host.githubHost, ref);
   const ofFork = head.repo?.id !== base.repo.id;
@@ -207,52 +220,37 @@ async function applyPullRequest(payload: Payload<'pull_request'>, doors: Doors):
 }
 
 /** Failing CI of others on the head commit sends the work back, within the limits of rounds. */
-async function applyCheckSuite(payload: Payload<'check_suite'>, doors: Doors): Promise<Applied> {
+async function applyCheckSuite(payload: Payload<'check_suite'>, ref: RepositoryRef, doors: Doors): Promise<Applied> {
   const { conclusion, head_sha } = payload.check_suite;
   const failed = conclusion === 'failure' || conclusion === 'timed_out' || conclusion === 'startup_failure';
-  const ref = refOf(payload);
-  if (ref && failed && payload.action === 'completed') await sendBackForCi(ref, head_sha, doors);
+  if (failed && payload.action === 'completed') await sendBackForCi(ref, head_sha, doors);
   return 'done';
 }
 
-async function applyStatus(payload: Payload<'status'>, doors: Doors): Promise<Applied> {
-  const ref = refOf(payload);
+async function applyStatus(payload: Payload<'status'>, ref: RepositoryRef, doors: Doors): Promise<Applied> {
   const failed = payload.state === 'failure' || payload.state === 'error';
-  if (ref && failed) await sendBackForCi(ref, payload.sha, doors);
-  return 'done';
-}
-
-/** Renamed: its runs go with it. Under another owner it is another installation's, and begins anew. */
-async function applyRepository(payload: Payload<'repository'>, doors: Doors): Promise<Applied> {
-  const ref = refOf(payload);
-  if (!ref || payload.action !== 'renamed') return 'done';
-  const { githubHost } = doors.host;
-  const from = repositoryKey(githubHost, { owner: ref.owner, name: payload.changes.repository.name.from });
-  await renameRepository(doors.db, from, { key: repositoryKey(githubHost, ref), name: ref.name });
+  if (failed) await sendBackForCi(ref, payload.sha, doors);
   return 'done';
 }
 
 async function applyInstallation(payload: Payload<'installation'>, doors: Doors): Promise<Applied> {
-  if (payload.action !== 'created') return 'done';
-  const { id } = payload.installation;
-  await onboardAll(
-    (payload.repositories ?? []).map(({ full_name }) => refFromFullName(id, full_name)),
-    doors,
-  );
+  if (payload.action === 'created') await onboardNamed(payload.installation, payload.repositories ?? [], doors);
   return 'done';
 }
 
 async function applyAddedRepositories(payload: Payload<'installation_repositories'>, doors: Doors): Promise<Applied> {
-  if (payload.action !== 'added') return 'done';
-  const { id } = payload.installation;
-  await onboardAll(
-    payload.repositories_added.map(({ full_name }) => refFromFullName(id, full_name)),
-    doors,
-  );
+  if (payload.action === 'added') await onboardNamed(payload.installation, payload.repositories_added, doors);
   return 'done';
 }
 
-function refFromFullName(installationId: number, fullName: string): RepositoryRef {
-  const [owner = '', name = ''] = fullName.split('/');
-  return { installationId, owner, name };
+async function onboardNamed(
+  installation: { id: number },
+  named: readonly { full_name: string }[],
+  doors: Doors,
+): Promise<void> {
+  const refs = named.map(({ full_name }) => {
+    const [owner = '', name = ''] = full_name.split('/');
+    return { installationId: installation.id, owner, name };
+  });
+  await onboardAll(refs, doors);
 }

@@ -2,8 +2,9 @@ import type { Logger } from 'pino';
 import type { Clock } from './clock.ts';
 import type { PolicyLayer } from './contract/policy.ts';
 import type { Database } from './engine/database.ts';
+import type { Told } from './engine/repositories.ts';
 import type { Git } from './git/git.ts';
-import type { GitHub, RepositoryRef } from './github/github.ts';
+import type { GitHub, InstalledRepository, RepositoryRef } from './github/github.ts';
 import type { Mcp } from './mcp/mcp.ts';
 import type { Model } from './model/model.ts';
 import type { SandboxEngine } from './sandbox/sandbox.ts';
@@ -44,7 +45,17 @@ export interface HostFacts {
   workerConcurrency: number;
 }
 
-/** `host/owner/name` in lower case: the key of a repository in every table, cache and mirror. */
+/** `host/owner/name` in lower case: the key of a repository in every table. */
 export function repositoryKey(host: string, ref: Pick<RepositoryRef, 'owner' | 'name'>): string {
   return `${host}/${ref.owner}/${ref.name}`.toLowerCase();
+}
+
+/** Key of a repository in mirrors and caches. With GitHub's number: who takes a name over finds none of them. Without GitHub there is none (0). */
+export function mirrorKey(repository: string, id: number): string {
+  return id === 0 ? repository : `${repository}#${id}`;
+}
+
+/** A repository as the store knows it. */
+export function toldOf(host: string, { owner, name, id, ownerId }: InstalledRepository): Told {
+  return { key: repositoryKey(host, { owner, name }), owner, name, id, ownerId };
 }

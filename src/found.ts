@@ -4,9 +4,9 @@ import type { CommandSource } from './command-context.ts';
 import { applyCommands } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import { type Delivery, receiveDelivery } from './engine/inbox.ts';
-import { followInstallation } from './engine/repositories.ts';
 import { latestRun, runByPullRequest } from './engine/runs.ts';
-import type { RepositoryRef } from './github/github.ts';
+import { followRepository } from './follow-repository.ts';
+import type { InstalledRepository, RepositoryRef } from './github/github.ts';
 import { startLabel } from './labels.ts';
 import { onboardAll } from './onboarding.ts';
 import { type Applied, issueEdited, leaveRun, pullRequestEnded, pullRequestReopened, startRun } from './start-run.ts';
@@ -26,12 +26,18 @@ export type Found =
   | { what: 'command'; number: number; source: Omit<CommandSource, 'ref'> };
 
 const FoundPayload = z.object({
-  ref: z.object({ installationId: z.number(), owner: z.string(), name: z.string() }),
+  ref: z.object({
+    installationId: z.number(),
+    owner: z.string(),
+    name: z.string(),
+    id: z.number(),
+    ownerId: z.number(),
+  }),
   found: z.custom<Found>(),
 });
 
 /** Puts it into the inbox, behind the deliveries of the same issue: so both may come, and never at once. */
-export async function enterFound(ref: RepositoryRef, found: Found, doors: Doors): Promise<void> {
+export async function enterFound(ref: InstalledRepository, found: Found, doors: Doors): Promise<void> {
   const detail = found.what === 'command' ? found.source.key : found.number;
   const onPull =
     found.what === 'pull-request' ||
@@ -47,8 +53,9 @@ export async function enterFound(ref: RepositoryRef, found: Found, doors: Doors)
 }
 
 export async function applyFound(delivery: Delivery, doors: Doors): Promise<Applied> {
-  const { ref, found } = FoundPayload.parse(JSON.parse(delivery.payload));
-  await followInstallation(doors.db, repositoryKey(doors.host.githubHost, ref), ref.installationId);
+  const { ref: told, found } = FoundPayload.parse(JSON.parse(delivery.payload));
+  const ref = await followRepository(told, { sure: false }, doors);
+  if (ref === null) return 'done';
   switch (found.what) {
     case 'label':
       return applyLabel(ref, found.number, doors);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Doors, repositoryKey } from './doors.ts';
+import { type Doors, mirrorKey, repositoryKey } from './doors.ts';
 import { asMillwrightError, type ErrorCode, MillwrightError } from './errors.ts';
 import type { Remote } from './git/git.ts';
 import type { RepositoryRef } from './github/github.ts';
@@ -52,7 +52,7 @@ async function install(ref: RepositoryRef, doors: OnboardingDoors): Promise<Inst
   if (facts.archived) return 'archived';
   await github.ensureLabels(labelSpecs);
   const { git } = doors;
-  const key = repositoryKey(doors.host.githubHost, ref);
+  const key = mirrorKey(repositoryKey(doors.host.githubHost, ref), facts.id);
   const remote: Remote = { repository: key, url: facts.cloneUrl, token: (renew) => github.gitToken(renew) };
   if ((await git.remoteHead(remote, facts.defaultBranch)) === null) return 'empty';
   const known = await github.findPullRequest(onboardingBranch);

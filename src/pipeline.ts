@@ -45,7 +45,9 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
   if (unavailable) return { state: 'waiting', outcome: unavailable };
 
   await enter('context');
-  await noteReverts(attempt.repository, attempt.base.commit, doors);
+  const { repository } = lease.run;
+  const at = { mirror: attempt.repository, commit: attempt.base.commit };
+  await noteReverts(repository, at, doors);
   const briefing = await steps.step('context', Briefing, async () =>
     selectContext(
       {
@@ -55,13 +57,13 @@ export async function carry(lease: Lease, doors: Doors, signal: AbortSignal): Pr
         walls: attempt.walls,
         decisions: await readDecisions(attempt),
         lacking: servers.withheld(),
-        lessons: await recallLessons(attempt.repository, attempt.base.commit, doors),
+        lessons: await recallLessons(repository, at, doors),
         budgetTokens: briefingBudgetTokens([attempt.model('plan').name, attempt.model('build').name]),
       },
       doors,
     ),
   );
-  await noteUses(doors.db, attempt.repository, lease.run, briefing);
+  await noteUses(doors.db, repository, lease.run, briefing);
   const missing = briefingWait(briefing, lease.run);
   if (missing) return { state: 'waiting', outcome: missing };
 

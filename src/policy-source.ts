@@ -1,15 +1,19 @@
 import { combineWalls } from './contract/combine.ts';
 import { emptyContract } from './contract/contract.ts';
 import { type PolicyLayer, type PolicyProblem, parsePolicyFile } from './contract/policy.ts';
+import { withoutGrants } from './contract/policy-layers.ts';
 import type { Walls } from './contract/walls.ts';
-import type { Doors, HostFacts } from './doors.ts';
-import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
+import { type Doors, repositoryKey } from './doors.ts';
+import { isTrusted } from './engine/repositories.ts';
+import type { GitHub, RepositoryGitHub, RepositoryRef } from './github/github.ts';
 
 /** Where a repository and an organisation keep their policy. */
 export const policyPath = '.github/millwright.yml';
 
 export interface PolicyLayers {
   operator: PolicyLayer | null;
+  /** Whether grants of the operator are left out of `operator`, because the name was another repository's before. */
+  withheld: boolean;
   organization: PolicyLayer | null;
   repository: PolicyLayer | null;
   /** Errors of the files, with file, line and key. A run does not start while there are any. */
@@ -18,19 +22,25 @@ export interface PolicyLayers {
 
 /** Reads the layers as they stand now: the organisation's file and the repository's, each from its default branch only. */
 export async function readLayers(
-  doors: Pick<Doors, 'github'> & { host: Pick<HostFacts, 'operatorPolicy'> },
+  doors: Pick<Doors, 'github' | 'db' | 'host'>,
   ref: RepositoryRef,
 ): Promise<PolicyLayers> {
+  const { operatorPolicy, githubHost } = doors.host;
+  const withheld = operatorPolicy !== null && !(await isTrusted(doors.db, repositoryKey(githubHost, ref)));
+  const operator = withheld ? withoutGrants(operatorPolicy) : operatorPolicy;
+  return { operator, withheld, ...(await readFiles(doors.github, ref)) };
+}
+
+/** The files that people keep on GitHub. */
+export async function readFiles(
+  github: GitHub,
+  ref: RepositoryRef,
+): Promise<Pick<PolicyLayers, 'organization' | 'repository' | 'problems'>> {
   const [organization, repository] = await Promise.all([
-    readLayer(
-      doors.github.repository({ ...ref, name: '.github' }),
-      'organization',
-      `${ref.owner}/.github/${policyPath}`,
-    ),
-    readLayer(doors.github.repository(ref), 'repository', policyPath),
+    readLayer(github.repository({ ...ref, name: '.github' }), 'organization', `${ref.owner}/.github/${policyPath}`),
+    readLayer(github.repository(ref), 'repository', policyPath),
   ]);
   return {
-    operator: doors.host.operatorPolicy,
     organization: organization.policy,
     repository: repository.policy,
     problems: [...organization.problems, ...repository.problems],

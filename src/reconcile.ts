@@ -1,11 +1,12 @@
 import type { CommandSource } from './command-context.ts';
 import { readCommands } from './command-text.ts';
 import { isApplied } from './commands.ts';
-import { type Doors, repositoryKey } from './doors.ts';
+import { type Doors, repositoryKey, toldOf } from './doors.ts';
+import { recogniseInstalled } from './engine/repositories.ts';
 import { latestRun, listRuns, runByPullRequest } from './engine/runs.ts';
 import { asMillwrightError } from './errors.ts';
 import { enterFound } from './found.ts';
-import type { PlacedComment, RepositoryGitHub, RepositoryRef } from './github/github.ts';
+import type { InstalledRepository, PlacedComment, RepositoryGitHub } from './github/github.ts';
 import { startLabel } from './labels.ts';
 import { findLessonEnds } from './learning/lesson-pulls.ts';
 import { isRollbackFilled } from './rollback/fill-section.ts';
@@ -24,8 +25,8 @@ interface Memory {
   seenUntilMs: Map<string, number>;
   /** `updated_at` of an issue or pull request when it was last looked at. */
   looked: Map<string, number>;
-  /** Repositories seen so far: those of the first pass were there before this process, and no one has just added them. */
-  repositories: Set<string> | null;
+  /** Repositories seen so far, by GitHub's number: those of the first pass were there before this process, and no one has just added them. */
+  repositories: Set<number> | null;
 }
 
 const memories = new WeakMap<Doors['db'], Memory>();
@@ -50,15 +51,16 @@ export async function reconcile(doors: Doors): Promise<void> {
     });
   });
   const installed = await doors.github.installedRepositories();
+  await recogniseInstalled(
+    doors.db,
+    installed.map((ref) => toldOf(doors.host.githubHost, ref)),
+  );
   const known = memory.repositories;
-  memory.repositories = new Set([
-    ...(known ?? []),
-    ...installed.map((ref) => repositoryKey(doors.host.githubHost, ref)),
-  ]);
+  memory.repositories = new Set([...(known ?? []), ...installed.map(({ id }) => id)]);
   for (const ref of installed) {
     try {
       const key = repositoryKey(doors.host.githubHost, ref);
-      if (known?.has(key) === false) await enterFound(ref, { what: 'added', number: null }, doors);
+      if (known?.has(ref.id) === false) await enterFound(ref, { what: 'added', number: null }, doors);
       await remembering(memory, key, doors, (sinceMs) => reconcileRepository({ ref, key, memory, doors }, sinceMs));
     } catch (error) {
       const facts = { err: asMillwrightError(error), repository: `${ref.owner}/${ref.name}` };
@@ -80,7 +82,7 @@ async function remembering(
 }
 
 interface Place {
-  ref: RepositoryRef;
+  ref: InstalledRepository;
   key: string;
   memory: Memory;
   doors: Doors;

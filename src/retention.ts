@@ -1,5 +1,5 @@
 import { defaultRetention } from './contract/defaults.ts';
-import type { Doors } from './doors.ts';
+import { type Doors, mirrorKey } from './doors.ts';
 import { deleteOldRows, eraseOldRuns, finishErasing, repositoriesInUse } from './engine/retention.ts';
 import { clearTimer, dueTimers, setTimer, setTimerOnce } from './engine/timers.ts';
 
@@ -63,7 +63,8 @@ async function eraseWhile(goOn: () => Promise<boolean>, endedForMs: number, { db
 export async function retainMachine(doors: Doors): Promise<void> {
   const { keptMs, bytes } = boundsOf(doors);
   const images = await doors.sandbox.evict(bytes, { unusedForMs: keptMs, keepUsedForMs: imageInUseMs });
-  const keep = await repositoriesInUse(doors.db, patchKeptMs);
+  const inUse = await repositoriesInUse(doors.db, patchKeptMs);
+  const keep = new Set(inUse.map(({ repository, id }) => mirrorKey(repository, id ?? 0)));
   const mirrors = await doors.git.prune({ maxBytes: bytes, unusedForMs: keptMs, keep });
   for (const [what, count] of Object.entries({ images, mirrors })) {
     if (count === 0) continue;

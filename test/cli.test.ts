@@ -8,6 +8,7 @@ import type { Database } from '../src/engine/database.ts';
 import { append } from '../src/engine/ledger.ts';
 import { migrate } from '../src/engine/migrations.ts';
 import { keepPatch } from '../src/engine/patches.ts';
+import { isTrusted, recognise } from '../src/engine/repositories.ts';
 import { endRun, enqueueRun, getRun } from '../src/engine/runs.ts';
 import { openSqlite } from '../src/engine/sqlite.ts';
 import type { Run } from '../src/run.ts';
@@ -51,6 +52,7 @@ describe('the command', () => {
       'retry',
       'metrics',
       'doctor',
+      'trust',
       'init',
     ])
       expect(out).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
@@ -175,6 +177,21 @@ describe('looking at runs', () => {
       out: '',
       err: 'The run has made no patch.\n',
     });
+  });
+
+  it('trust says from when on the operator means whoever bears a name now', async () => {
+    const store = db ?? (await openData());
+    const told = { key: 'github.com/acme/shop', owner: 'acme', name: 'shop', ownerId: 9 };
+    for (const id of [1, 2]) await recognise(store, { ...told, id }, { sure: true });
+
+    const [unknown, wrong] = [await given('trust', 'acme/other'), await given('trust', 'shop')];
+    expect(await isTrusted(store, told.key)).toBe(false);
+    const { code, out } = await given('trust', 'Acme/Shop');
+
+    expect([unknown.code, wrong.code, code]).toEqual([1, 2, 0]);
+    expect(unknown.err).toMatch(/not heard of a repository acme\/other/);
+    expect(out).toMatch(/counts for the repository that has the name now/);
+    expect(await isTrusted(store, told.key)).toBe(true);
   });
 
   it('replay of one without a verdict says so and ends with 1', async () => {

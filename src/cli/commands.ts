@@ -88,6 +88,10 @@ export function addRunsCommands(program: Command, finish: Finish): void {
 
 export function addSetUpCommands(program: Command, finish: Finish): void {
   program
+    .command('trust <owner/name>')
+    .description('let what the operator grants by this name count for the repository that has it now')
+    .action(async (name: string) => finish(await (await import('./trust.ts')).trustName(name)));
+  program
     .command('doctor')
     .description('look whether everything that the service needs is in order')
     .option(...json)

@@ -2,8 +2,10 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { remoteOf } from '../attempt.ts';
 import { systemClock } from '../clock.ts';
+import { mirrorKey } from '../doors.ts';
 import type { Database } from '../engine/database.ts';
 import { eventsOf } from '../engine/ledger.ts';
+import { idOf } from '../engine/repositories.ts';
 import { MillwrightError } from '../errors.ts';
 import type { Git, Remote } from '../git/git.ts';
 import { type Difference, differences, type Replayable, replay, replayable } from '../replay.ts';
@@ -77,7 +79,7 @@ async function remoteFor(
   base: string,
   { repo, db, git, settings }: { repo: string | undefined; db: Database; git: Git; settings: Settings },
 ): Promise<Remote> {
-  const { repository } = run;
+  const repository = mirrorKey(run.repository, (await idOf(db, run.repository)) ?? 0);
   if (repo !== undefined) return { repository, url: resolve(repo), token: null };
   if (await git.holds(repository, base)) return { repository, url: '', token: null };
   const [local] = await eventsOf(db, run.id, { kinds: [localKind], limit: 1 });
@@ -86,11 +88,11 @@ async function remoteFor(
     throw new CallError(
       `The base commit ${base} is not here: name a clone that has it with --repo, or set the app's key.`,
     );
-  const { apiUrl, app, githubHost } = settings;
+  const { apiUrl, app } = settings;
   const log = createLog(settings);
   const github = openGitHub({ appId: app.id, privateKey: app.privateKey, apiUrl, clock: systemClock, log });
   const ref = { installationId: run.installationId, owner: run.owner, name: run.name };
-  return remoteOf(run, github.repository(ref), { host: { githubHost } });
+  return remoteOf(run, github.repository(ref), { db });
 }
 
 /** Its containers bear a name of their own: a service on this machine would sweep them away. */

@@ -41,6 +41,15 @@ export function startCombining(sources: WallSources): Combining {
   return { layers, contract, heldSecrets, narrowed: [], refused: [] };
 }
 
+/**
+ * The operator ceiling for a repository whose name was another's when the operator wrote it down: what it forbids holds, and
+ * nothing of what it gives away does (secrets, MCP servers, private addresses, protected paths).
+ */
+export function withoutGrants(operator: PolicyLayer): PolicyLayer {
+  const nothing = { match: '**', secrets: [], mcp: {}, network: { addresses: [] }, files: { unprotect: [] } };
+  return { ...operator, for: [...(operator.for ?? []), nothing] };
+}
+
 /** What each layer that names a key says, outermost first. */
 export function namedBy<Value>(
   layers: readonly NamedLayer[],

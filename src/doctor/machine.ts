@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import type { Database } from '../engine/database.ts';
+import { untrusted } from '../engine/repositories.ts';
 import { listWorkers } from '../engine/workers.ts';
 import type { Settings } from '../settings.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
@@ -25,10 +26,22 @@ export async function checkStore(
     const workers = await listWorkers(db);
     const where = DATABASE_URL === undefined ? `embedded store in ${DATA_DIR}` : 'PostgreSQL';
     const found = ok('store', `${where} opens and is up to date: ${row?.count ?? 0} runs, ${workers.length} processes`);
-    return DATABASE_URL === undefined ? [found, await checkDisk(DATA_DIR)] : [found];
+    const findings = [found, ...(await checkNames(db))];
+    return DATABASE_URL === undefined ? [...findings, await checkDisk(DATA_DIR)] : findings;
   } finally {
     await db.close();
   }
+}
+
+/** Names that the operator may have granted something to when others bore them. */
+async function checkNames(db: Database): Promise<Finding[]> {
+  return (await untrusted(db)).map((name) =>
+    warning(
+      `name ${name}`,
+      'another repository had this name before: nothing that the operator ceiling grants counts for it',
+      `If you mean the one that has the name now: millwright trust ${name}`,
+    ),
+  );
 }
 
 async function checkDisk(folder: string): Promise<Finding> {

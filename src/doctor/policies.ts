@@ -1,6 +1,6 @@
 import type { PolicyLayer } from '../contract/policy.ts';
 import type { GitHub, RepositoryRef } from '../github/github.ts';
-import { readLayers } from '../policy-source.ts';
+import { readFiles } from '../policy-source.ts';
 import { SettingsError } from '../settings.ts';
 import { type Finding, failed, ok, skipped } from './finding.ts';
 
@@ -37,7 +37,7 @@ export async function checkRepositoryPolicies(github: GitHub): Promise<Finding[]
 }
 
 async function checkOne(ref: RepositoryRef, github: GitHub): Promise<Finding[]> {
-  const { problems } = await readLayers({ github, host: { operatorPolicy: null } }, ref);
+  const { problems } = await readFiles(github, ref);
   if (problems.length === 0) return [];
   const told = problems.map(({ file, line, message }) => `${file}:${line ?? 1}: ${message}`).join('; ');
   const fix = 'Correct it on the default branch; runs there wait until then.';

@@ -1,25 +1,54 @@
-import type { Database, Sql } from './database.ts';
+import type { Sql } from './database.ts';
 
 /**
- * Moves what is kept of a repository that has a new name (same owner) to it: runs, what they spent and set aside, commands
- * that were applied. A second time changes nothing. Errors: `outside.database`.
+ * Moves what is kept of a repository to another name: runs, what they spent and set aside, records, lessons, commands that
+ * were applied. A second time changes nothing. Call it in a transaction that holds the claim lock.
  */
-export async function renameRepository(db: Database, from: string, to: { key: string; name: string }): Promise<void> {
-  await db.transaction(
-    async (sql) => {
-      await sql.run('UPDATE runs SET repository = $2, name = $3 WHERE repository = $1', from, to.key, to.name);
-      // First, so that a call that settles meanwhile finds its budgets where they will be.
-      await moveReservations(sql, from, to.key);
-      await moveSpend(sql, from, to.key);
-      await sql.run(
-        `UPDATE effects SET run_id = $2 WHERE run_id = $1
-           AND effect_key NOT IN (SELECT effect_key FROM effects WHERE run_id = $2)`,
-        `commands:${from}`,
-        `commands:${to.key}`,
-      );
-    },
-    { claimLock: true },
+export async function moveRepository(
+  sql: Sql,
+  from: string,
+  to: { key: string; owner: string; name: string },
+): Promise<void> {
+  const organization = to.key.slice(0, to.key.lastIndexOf('/'));
+  await sql.run(
+    'UPDATE runs SET repository = $2, organization = $3, owner = $4, name = $5 WHERE repository = $1',
+    from,
+    to.key,
+    organization,
+    to.owner,
+    to.name,
   );
+  // First, so that a call that settles meanwhile finds its budgets where they will be.
+  await moveReservations(sql, from, to.key);
+  await moveSpend(sql, from, to.key);
+  await moveRecords(sql, from, to.key);
+  await sql.run(
+    `UPDATE effects SET run_id = $2 WHERE run_id = $1
+       AND effect_key NOT IN (SELECT effect_key FROM effects WHERE run_id = $2)`,
+    `commands:${from}`,
+    `commands:${to.key}`,
+  );
+}
+
+/** What was learnt, and the sums of weeks, which are made anew under the new name. */
+async function moveRecords(sql: Sql, from: string, to: string): Promise<void> {
+  await sql.run('UPDATE records SET repository = $2 WHERE repository = $1', from, to);
+  await sql.run('UPDATE causes SET repository = $2 WHERE repository = $1', from, to);
+  await sql.run(
+    `INSERT INTO record_weeks (repository, week, stale, data)
+     SELECT CAST($2 AS TEXT), week, 1, '' FROM record_weeks WHERE repository = $1
+     ON CONFLICT (repository, week) DO UPDATE SET stale = record_weeks.stale + 1`,
+    from,
+    to,
+  );
+  await sql.run('DELETE FROM record_weeks WHERE repository = $1', from);
+  await sql.run(
+    `UPDATE lessons SET repository = $2 WHERE repository = $1
+       AND signature NOT IN (SELECT signature FROM lessons WHERE repository = $2)`,
+    from,
+    to,
+  );
+  await sql.run('DELETE FROM lessons WHERE repository = $1', from);
 }
 
 /** The same budget under the new name; one of another repository is left as it is. */

@@ -181,12 +181,16 @@ const oldRows = {
 export type OldRows = keyof typeof oldRows;
 
 /**
- * Repositories whose mirrors hold what nobody else has or a run needs: of runs that are alive, whose pull request may be
+ * Repositories, by name and GitHub's number, whose mirrors hold what nobody else has or a run needs: of runs that are alive, whose pull request may be
  * open, whose revert waits for its checks, or that failed or were stopped less than `recentMs` ago and may be taken up again.
  */
-export async function repositoriesInUse(db: Database, recentMs: number): Promise<Set<string>> {
-  const rows = await db.all<{ repository: string }>(
-    `SELECT DISTINCT r.repository FROM runs r WHERE r.ended_at_ms IS NULL
+export async function repositoriesInUse(
+  db: Database,
+  recentMs: number,
+): Promise<{ repository: string; id: number | null }[]> {
+  return await db.all<{ repository: string; id: number | null }>(
+    `SELECT DISTINCT r.repository, p.id FROM runs r LEFT JOIN repositories p ON p.key = r.repository
+     WHERE r.ended_at_ms IS NULL
        OR (r.state IN ('failed', 'stopped') AND r.updated_at_ms > ${db.nowMs} - $1)
        OR (${mayHaveOpenPullRequest('r')} AND r.id = (
          SELECT n.id FROM runs n WHERE n.repository = r.repository AND n.issue = r.issue
@@ -195,5 +199,4 @@ export async function repositoriesInUse(db: Database, recentMs: number): Promise
        OR EXISTS (SELECT 1 FROM timers t WHERE t.id = 'rollback:' || r.id)`,
     recentMs,
   );
-  return new Set(rows.map(({ repository }) => repository));
 }

@@ -276,4 +276,22 @@ CREATE INDEX runs_title ON runs (id, title);
 `,
   },
   { id: 8, sql: lessonTables },
+  {
+    // By GitHub's numbers, which stay when names change hands: under which name a repository's things are kept, and whom a name was
+    // first seen with (or the operator has named since), of repositories and accounts.
+    id: 9,
+    sql: `
+CREATE TABLE repositories (
+  id BIGINT PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  owner_id BIGINT NOT NULL,
+  owner TEXT NOT NULL,
+  name TEXT NOT NULL
+);
+CREATE TABLE names (
+  name TEXT PRIMARY KEY,
+  id BIGINT NOT NULL
+);
+`,
+  },
 ];

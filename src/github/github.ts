@@ -3,7 +3,7 @@ export interface GitHub {
   /** The same verbs, bound to one repository through its installation. */
   repository(ref: RepositoryRef): RepositoryGitHub;
   /** Repositories that the app is installed on. */
-  installedRepositories(): Promise<RepositoryRef[]>;
+  installedRepositories(): Promise<InstalledRepository[]>;
   /** Asks GitHub to deliver again what failed since a moment; returns how many were asked for. */
   redeliverFailed(sinceMs: number): Promise<number>;
   /** The app's own login, `slug[bot]`, and the address for its commits. */
@@ -21,10 +21,10 @@ export interface SignIn {
   /** Whose token it is; null when it is none, or no longer. Errors: `outside.github`. */
   loginOf(token: string): Promise<string | null>;
   /**
-   * What the person may do in a repository, by their own account: `none` for one that they cannot see. Counts against their
-   * rate limit, not the app's. Null when the token is none any more. Errors: `outside.github`.
+   * What the person may do in a repository, by their own account: `none` for one that they cannot see, or whose name is another's
+   * now than `id` (null: any). Counts against their rate limit, not the app's. Null when the token is none any more. Errors: `outside.github`.
    */
-  roleIn(token: string, ref: Pick<RepositoryRef, 'owner' | 'name'>): Promise<Role | null>;
+  roleIn(token: string, ref: Pick<RepositoryRef, 'owner' | 'name'>, id: number | null): Promise<Role | null>;
 }
 
 export interface AppIdentity {
@@ -39,6 +39,12 @@ export interface RepositoryRef {
   installationId: number;
   owner: string;
   name: string;
+}
+
+/** With GitHub's numbers of the repository and of its account, which stay when names change hands. */
+export interface InstalledRepository extends RepositoryRef {
+  id: number;
+  ownerId: number;
 }
 
 export type Role = 'none' | 'read' | 'triage' | 'write' | 'maintain' | 'admin';

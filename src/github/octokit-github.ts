@@ -1,7 +1,15 @@
 import type { Octokit } from '@octokit/rest';
 import { MillwrightError } from '../errors.ts';
 import { bindChecks } from './checks.ts';
-import type { AppIdentity, FileText, GitHub, RepositoryGitHub, RepositoryRef, Role } from './github.ts';
+import type {
+  AppIdentity,
+  FileText,
+  GitHub,
+  InstalledRepository,
+  RepositoryGitHub,
+  RepositoryRef,
+  Role,
+} from './github.ts';
 import { bindIssues } from './issues.ts';
 import { createClient, type GitHubConnection, orNull, statusOf } from './octokit-client.ts';
 import { bindPullRequests } from './pull-requests.ts';
@@ -37,13 +45,14 @@ export function createGitHub(connection: GitHubConnection): GitHub {
       return known;
     },
     async installedRepositories() {
-      const found: RepositoryRef[] = [];
+      const found: InstalledRepository[] = [];
       for (const installation of await app.paginate(app.apps.listInstallations, { per_page: 100 })) {
         if (installation.suspended_at) continue;
         const client = clientOf(installation.id);
         try {
           const all = await client.paginate(client.apps.listReposAccessibleToInstallation, { per_page: 100 });
-          for (const { owner, name } of all) found.push({ installationId: installation.id, owner: owner.login, name });
+          for (const { id, owner, name } of all)
+            found.push({ installationId: installation.id, owner: owner.login, name, id, ownerId: owner.id });
         } catch (error) {
           // One that was suspended or removed this moment keeps none of the others from being found.
           connection.log.warn({ err: error, installation: installation.id }, 'an installation could not be listed');
@@ -97,9 +106,12 @@ function bindRepository(
   identity: () => Promise<AppIdentity>,
 ): RepositoryGitHub {
   const at = { owner: ref.owner, repo: ref.name };
+  // By its number: the name may change in mid-run, and be another's some day.
+  let id: number | null = null;
   return {
     async facts() {
       const { data } = await client.repos.get(at);
+      id = data.id;
       return {
         id: data.id,
         fullName: data.full_name,
@@ -109,7 +121,10 @@ function bindRepository(
         archived: data.archived,
       };
     },
-    gitToken: createGitTokens(connection, app, ref, async () => (await client.repos.get(at)).data.id),
+    gitToken: createGitTokens(connection, app, ref, async () => {
+      id ??= (await client.repos.get(at)).data.id;
+      return id;
+    }),
     roleOf: createRoles(connection, client, at),
     async readFile(path, branch) {
       const answer = await orNull(
@@ -151,19 +166,17 @@ function createGitTokens(
   repositoryId: () => Promise<number>,
 ): RepositoryGitHub['gitToken'] {
   const keptForMs = 30_000;
-  let kept: { token: string; untilMs: number } | null = null;
-  let id: number | null = null;
+  let kept: { token: string; id: number; untilMs: number } | null = null;
   return async (renew = false) => {
-    if (kept && !renew && kept.untilMs > clock.elapsedMs()) return kept.token;
-    // By its number: the name may change in mid-run.
-    id ??= await repositoryId();
+    const id = await repositoryId();
+    if (kept && kept.id === id && !renew && kept.untilMs > clock.elapsedMs()) return kept.token;
     try {
       const { data } = await app.apps.createInstallationAccessToken({
         installation_id: installationId,
         repository_ids: [id],
         permissions: { contents: 'write' },
       });
-      kept = { token: data.token, untilMs: clock.elapsedMs() + keptForMs };
+      kept = { token: data.token, id, untilMs: clock.elapsedMs() + keptForMs };
       return kept.token;
     } catch (cause) {
       // The installation is there, and does not reach the repository.

@@ -52,10 +52,11 @@ export function createSignIn(
     async loginOf(token) {
       return await unlessOver(async (request) => (await as(token).users.getAuthenticated({ request })).data.login);
     },
-    async roleIn(token, { owner, name }) {
+    async roleIn(token, { owner, name }, id) {
       return await unlessOver(async (request) => {
         try {
           const { data } = await as(token).repos.get({ owner, repo: name, request });
+          if (id !== null && data.id !== id) return 'none';
           const flags = data.permissions;
           const role = flags ? roleFrom({ permission: 'none', user: { permissions: flags } }) : 'none';
           // It was shown: it can be read, by everybody where the flags say nothing.

@@ -56,7 +56,7 @@ export function revertedIn(subject: string): number | null {
 /** Reverts that were pushed, or that no delivery told of, as the log of a base commit shows them. Costs nothing where nothing was merged lately. */
 export async function noteReverts(
   repository: string,
-  base: string,
+  base: { mirror: string; commit: string },
   { db, git }: Pick<Doors, 'db' | 'git'>,
 ): Promise<void> {
   const merged = await db.all<{ pull_request: number }>(
@@ -66,7 +66,7 @@ export async function noteReverts(
   );
   if (merged.length === 0) return;
   const candidates = new Set(merged.map((row) => row.pull_request));
-  for (const { subject, commit } of await git.log(repository, { to: base, limit: mostCommits })) {
+  for (const { subject, commit } of await git.log(base.mirror, { to: base.commit, limit: mostCommits })) {
     const number = revertedIn(subject);
     if (number !== null && candidates.has(number))
       await markEscaped(db, repository, { column: 'pull_request', number }, `reverted in ${commit}`);

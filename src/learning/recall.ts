@@ -14,11 +14,11 @@ const briefingName = (id: string) => `lesson-${id}`;
  */
 export async function recallLessons(
   repository: string,
-  base: string,
+  base: { mirror: string; commit: string },
   { db, git }: Pick<Doors, 'db' | 'git'>,
 ): Promise<BriefingLesson[]> {
   const lessons = await lessonsOf(db, repository, ['active']);
-  const bytes = lessons.length === 0 ? null : await git.read(repository, base, rulesPath);
+  const bytes = lessons.length === 0 ? null : await git.read(base.mirror, base.commit, rulesPath);
   const rules = bytes === null ? '' : Buffer.from(bytes).toString('utf8');
   return lessons.flatMap(({ id, data }) => {
     const text = data.path === rulesPath ? ruleOf(rules, id) : data.rule;

@@ -60,7 +60,7 @@ export async function intake(
     contract: parsed.contract,
     problems,
     walls: combined?.walls ?? null,
-    narrowed: combined?.narrowed ?? [],
+    narrowed: [...(combined?.narrowed ?? []), ...withheldGrants(needs)],
   };
   const refusals = [...(combined?.refused ?? []), ...unpricedModel(combined?.walls ?? null, needs.defaultModel)];
 
@@ -81,6 +81,14 @@ export async function intake(
 function defaultsOf({ repository, organization, operator }: PolicyLayers) {
   const allow = repository?.files?.allow ?? organization?.files?.allow ?? operator?.files?.allow;
   return { files: { allow }, checks: { ...operator?.checks, ...organization?.checks, ...repository?.checks } };
+}
+
+/** Said wherever the name was another repository's before, so that nobody wonders why the operator's grants do not count. */
+function withheldGrants({ run, layers }: IntakeNeeds): Narrowing[] {
+  if (!layers.withheld) return [];
+  const name = `${run.owner}/${run.name}`;
+  const granted = `nothing: another repository had this name before. The operator decides: millwright trust ${name}`;
+  return [{ key: 'for', asked: `what the operator grants to ${name}`, granted, by: 'operator' }];
 }
 
 function refusedPolicy(contract: Contract | null, problems: Problem[], layers: PolicyLayers): IntakeResult {

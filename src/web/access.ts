@@ -60,10 +60,12 @@ export function createAccess(options: {
   /** Whether people reach the app by TLS. */
   secure: boolean;
   clock: Pick<Clock, 'nowMs'>;
+  /** GitHub's number of the repository whose runs are kept under a name; null when it is not known. */
+  numberOf: (ref: { owner: string; name: string }) => Promise<number | null>;
 }): Access {
   const { signIn, clock } = options;
   const seal = createSeal(options.secret ?? randomBytes(32));
-  const roles = createRoles(signIn, clock);
+  const roles = createRoles(signIn, options);
   let key: string | null = null;
   return {
     mode: signIn === null ? 'link' : 'github',
@@ -92,15 +94,19 @@ export function createAccess(options: {
   };
 }
 
-function createRoles(signIn: SignIn | null, clock: Pick<Clock, 'nowMs'>): Access['roleOf'] {
+function createRoles(
+  signIn: SignIn | null,
+  { clock, numberOf }: Pick<Parameters<typeof createAccess>[0], 'clock' | 'numberOf'>,
+): Access['roleOf'] {
   const kept = new Map<string, { role: Promise<Role>; untilMs: number }>();
   return async (viewer, ref) => {
     if (signIn === null || viewer.token === null) return 'admin';
     const { token } = viewer;
-    const key = `${createHash('sha256').update(token).digest('hex')} ${repositoryKey('', ref)}`;
+    const id = await numberOf(ref);
+    const key = `${createHash('sha256').update(token).digest('hex')} ${repositoryKey('', ref)} ${id}`;
     const known = kept.get(key);
     if (known && known.untilMs > clock.nowMs()) return await known.role;
-    const role = signIn.roleIn(token, ref).then((found) => {
+    const role = signIn.roleIn(token, ref, id).then((found) => {
       if (found === null) throw new SessionOver();
       return found;
     });

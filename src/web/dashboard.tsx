@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import type { HttpHandler } from '../app.ts';
-import type { Doors } from '../doors.ts';
+import { type Doors, repositoryKey } from '../doors.ts';
+import { idOf } from '../engine/repositories.ts';
 import { asMillwrightError } from '../errors.ts';
 import { createAccess, isThisMachine, SessionOver } from './access.ts';
 import { addActionRoutes } from './action-routes.tsx';
@@ -44,6 +45,7 @@ export function createDashboard(doors: Doors, options: { secret: string | undefi
     secret: options.secret,
     secure: isSecure(doors),
     clock: doors.clock,
+    numberOf: (ref) => idOf(doors.db, repositoryKey(doors.host.githubHost, ref)),
   });
   const streams = createStreams({ all: 200, perViewer: 12 });
   const app = routesOf({ doors, access, streams });

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isDone, once } from '../../src/engine/effects.ts';
-import { renameRepository } from '../../src/engine/rename.ts';
+import { moveRepository } from '../../src/engine/rename.ts';
 import { enqueueRun, latestRun } from '../../src/engine/runs.ts';
 import { reserve, settle, spentOn } from '../../src/engine/spend.ts';
 import { newRun } from '../support/new-run.ts';
 import { stores, type TestStore } from '../support/stores.ts';
 
 const from = 'github.com/acme/shop';
-const to = { key: 'github.com/acme/store', name: 'store' };
+const to = { key: 'github.com/acme/store', owner: 'acme', name: 'store' };
 
 describe.each(stores)('a repository with a new name on %s', (_engine, open) => {
   let store: TestStore;
@@ -16,6 +16,7 @@ describe.each(stores)('a repository with a new name on %s', (_engine, open) => {
   });
   afterEach(() => store.remove());
 
+  const rename = () => store.db.transaction((sql) => moveRepository(sql, from, to), { claimLock: true });
   const budgetsOf = (repository: string) => [
     { key: `issue:${repository}#7`, limitUsd: 1, limitTokens: null },
     { key: `repo:${repository}`, daily: true, limitUsd: 1, limitTokens: null },
@@ -30,8 +31,8 @@ describe.each(stores)('a repository with a new name on %s', (_engine, open) => {
     await settle(store.db, first.reservation, { usd: 0.3, tokens: 50 });
     await call(`${from}ping`);
 
-    await renameRepository(store.db, from, to);
-    await renameRepository(store.db, from, to);
+    await rename();
+    await rename();
     await settle(store.db, second.reservation, { usd: 0.2, tokens: 30 });
 
     expect(await latestRun(store.db, to.key, 7)).toMatchObject({ id: run.id, name: 'store' });
@@ -47,7 +48,7 @@ describe.each(stores)('a repository with a new name on %s', (_engine, open) => {
   test('does not apply a command again that was applied under the old name', async () => {
     await once(store.db, `commands:${from}`, 'comment:1:0', async () => {});
 
-    await renameRepository(store.db, from, to);
+    await rename();
 
     expect(await isDone(store.db, `commands:${to.key}`, 'comment:1:0')).toBe(true);
   });

@@ -37,7 +37,7 @@ async function failedRun(): Promise<Run> {
     request: { title: hostile, body: contract },
   });
   await web.doors.db.run("UPDATE runs SET stage = 'verify' WHERE id = $1", run.id);
-  const layers = { operator: null, organization: null, repository: null, problems: [] };
+  const layers = { operator: null, withheld: false, organization: null, repository: null, problems: [] };
   await web.save(run, 'intake', {
     kind: 'ready',
     contract: parseContract(contract).contract,

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { toldOf } from '../../src/doors.ts';
+import { recognise } from '../../src/engine/repositories.ts';
 import { type GitHubStandIn, startGitHub } from '../support/github-stand-in.ts';
 import { approveAs, cookieOf, csrfOf, oauth, openWeb, type Web } from '../support/web.ts';
 
@@ -167,6 +169,24 @@ describe('with an OAuth client', () => {
     expect(await (await web.ask('/', { cookie: norma })).text()).not.toContain(run.id);
     expect(await (await web.ask('/', { cookie: maya })).text()).toContain(run.id);
     expect(await (await web.ask('/trends', { cookie: norma })).text()).not.toContain('acme/shop');
+  });
+
+  test('who takes over the name of a repository sees nothing of it', async () => {
+    const { id, owner } = github.repository('acme/shop');
+    const run = await web.run(7);
+    await recognise(
+      web.doors.db,
+      toldOf(web.doors.host.githubHost, { installationId: 1, owner, name: 'shop', id, ownerId: 1 }),
+      { sure: true },
+    );
+    const cookie = await web.signIn('maya');
+    expect((await web.ask(`/runs/${run.id}`, { cookie })).status).toBe(200);
+
+    await github.renameRepository('acme/shop', 'old-shop', 'maya');
+    await github.createRepository('acme/shop');
+    const other = await web.signIn('tom');
+
+    expect((await web.ask(`/runs/${run.id}`, { cookie: other })).status).toBe(404);
   });
 
   test('of many repositories the list shows those that the viewer can read, page by page', async () => {

@@ -12,7 +12,7 @@ import { ISSUE_ROUTES } from './issue-routes.ts';
 import type { OauthEmulator } from './oauth-emulator.ts';
 import { PULL_ROUTES } from './pull-routes.ts';
 import { ApiError, authorise, type Call, findRoute, notFound, paginate, type Reply, type Route } from './router.ts';
-import type { Json } from './state.ts';
+import { findRepository, type Json } from './state.ts';
 import type { World } from './world.ts';
 
 const ROUTES: Route[] = [
@@ -148,8 +148,8 @@ async function reach(world: World, visit: Visit, body: Json, unhandled: string[]
     return { status: 200, body: answer.body };
   }
   const [, named = '', rest = ''] = /^\/repos\/([^/]+\/[^/]+)(.*)$/.exec(path) ?? [];
-  const moved = world.state.moved.get(named.toLowerCase());
-  // As on GitHub: what reads is moved for good, what writes keeps its method.
+  // As on GitHub: what reads is moved for good, what writes keeps its method; who takes the old name over ends that.
+  const moved = findRepository(world.state, named) ? undefined : world.state.moved.get(named.toLowerCase());
   if (moved) {
     const location = `${world.state.origin}/api/v3/repositories/${moved.id}${rest}${url.search}`;
     return {
