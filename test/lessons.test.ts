@@ -109,6 +109,23 @@ describe('lessons', { timeout: 120_000 }, () => {
     expect(await lessons()).toHaveLength(1);
   });
 
+  test('opened again by a person it goes on: the next run is added to it', async () => {
+    await open();
+    await failTwice();
+    const pull = onlyPull();
+    await site.github.closePull(repo, pull.number, 'maya');
+    await until(async () => (await lessons())[0]?.state === 'closed');
+    await site.github.reopenPull(repo, pull.number, 'maya');
+    await until(async () => (await lessons())[0]?.state === 'open');
+
+    const third = await fails();
+
+    const updated = onlyPull();
+    expect(updated).toMatchObject({ number: pull.number, state: 'open', draft: true, headSha: pull.headSha });
+    expect(updated.body).toContain('3 attempts');
+    expect(updated.body).toContain(`#${third}`);
+  });
+
   test('merged it enters the briefing of the next run, and whether the failure came back is counted', async () => {
     const prompts: string[] = [];
     const heard = (request: ChatRequest) => {
@@ -246,6 +263,46 @@ describe('lessons', { timeout: 120_000 }, () => {
 
     const changed = await site.github.fileAt(repo, onlyPull().headRef, '.github/ISSUE_TEMPLATE/agent-task.yml');
     expect(changed).toMatch(/# keep me[\s\S]*required: true/);
+  });
+
+  test('a file that checks want in vain is proposed as a fixture; merged and of no help, its removal is proposed', async () => {
+    await open({ script: scripted([...writes(), ...writes()]), files: { 'check.sh': 'cat test/data/rates.json\n' } });
+    for (const _run of [1, 2]) {
+      await site.reaches(await site.labelled(), 'agent:waiting');
+      await quiet();
+    }
+    const pull = onlyPull();
+    expect(await site.github.fileAt(repo, pull.headRef, 'test/data/rates.json')).toBe('{}\n');
+    expect(pull.body).toContain('proposes a fixture');
+    await mergeReady(pull.number);
+    await until(async () => (await lessons())[0]?.state === 'active');
+    const { db } = site.factory.doors;
+    const [lesson] = await lessons();
+    for (let run = 0; run < 8; run++) {
+      const late = Number(lesson?.decidedAtMs) + run;
+      await db.run(
+        `INSERT INTO causes (run_id, attempt, signature, repository, issue, kind, data, at_ms)
+         SELECT $1, 1, signature, repository, issue, kind, data, CAST($2 AS BIGINT) FROM causes LIMIT 1`,
+        `late-${run}`,
+        late,
+      );
+      await db.run(
+        `INSERT INTO records (run_id, attempt, repository, issue, latest, state, outcome, ended_at_ms, week, due)
+         VALUES ($1, 1, $2, 1, 1, 'waiting', 'not-runnable', $3, 1, 0)`,
+        `late-${run}`,
+        key(),
+        late,
+      );
+    }
+
+    await expireLessons(db);
+    await quiet();
+
+    const [removal] = lessonPulls().filter(({ state }) => state === 'open');
+    expect(removal?.body).toContain('8 of 8 runs met the failure since it was merged');
+    expect(await site.github.fileAt(repo, removal?.pull?.headRef ?? '', 'test/data/rates.json')).toBeNull();
+    await mergeReady(removal?.number ?? 0);
+    await until(async () => (await lessons()).every(({ state }) => state === 'retired'));
   });
 
   test('a rule that nobody uses for ninety days is proposed for removal, once, and merged it is gone', async () => {

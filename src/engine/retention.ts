@@ -171,6 +171,19 @@ const oldRows = {
     where: (since: string) => `week < (${since}) / ${weekMs} - 1 AND stale = 0`,
     leastKeptMs: recordsKeptMs,
   },
+  // What lessons are drawn from and scored by, as long as the records that they are held against.
+  causes: {
+    table: 'causes',
+    key: 'run_id, attempt, signature',
+    where: (since: string) => `at_ms < ${since}`,
+    leastKeptMs: recordsKeptMs,
+  },
+  lesson_uses: {
+    table: 'lesson_uses',
+    key: 'lesson_id, run_id, attempt',
+    where: (since: string) => `at_ms < ${since}`,
+    leastKeptMs: recordsKeptMs,
+  },
   counters: {
     table: 'counters',
     key: 'id',

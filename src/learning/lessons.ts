@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Database, Sql } from '../engine/database.ts';
 import { type Cause, causeKinds } from '../engine/records.ts';
+import { Undo } from './undo.ts';
 
 /**
  * `new`: to be proposed · `open`: its pull request is · `active`: merged, and part of briefings · `closed`: a person does not want
@@ -20,6 +21,8 @@ const LessonData = z.object({
   rule: z.string().nullable().default(null),
   /** Globs of what the lesson is about; none: everything. */
   about: z.array(z.string()).default([]),
+  /** How the change is taken back; null for a rule, which is found by its mark, and in proposals of older versions. */
+  undo: Undo.nullable().default(null),
 });
 export type LessonData = z.infer<typeof LessonData>;
 

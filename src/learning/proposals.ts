@@ -12,6 +12,8 @@ import { formPath } from '../onboarding.ts';
 import { policyPath } from '../policy-source.ts';
 import { code, inert, quote } from '../report/escape.ts';
 import { withRule } from './agent-rules.ts';
+import { guardTest } from './guard-test.ts';
+import { missingFixture } from './missing-fixture.ts';
 
 /** The smallest durable fix for something that repeats: one file, changed by code. */
 export interface Proposal {
@@ -34,6 +36,8 @@ const longestWords = 300;
 interface Draft {
   id: string;
   cause: Cause;
+  /** Paths that more than one run met it with. */
+  shared?: readonly string[];
   /** One sentence of a model for the rule; untrusted. Null: the template's. */
   sentence: string | null;
 }
@@ -52,7 +56,7 @@ export function isRule({ kind, hosts = [] }: Cause): boolean {
 const specials: Partial<Record<Cause['kind'], (draft: Draft, read: ReadFile) => Promise<Proposal | null>>> = {
   contract: requireFields,
   limit: raiseLimit,
-  environment: grantHosts,
+  environment: mendEnvironment,
   gate: mendGate,
 };
 
@@ -108,6 +112,11 @@ async function raiseLimit({ cause }: Draft, read: ReadFile): Promise<Proposal | 
   return { path: policyPath, text, what: 'a policy change', rule };
 }
 
+/** A host that was refused, else a file that is not there. */
+async function mendEnvironment(draft: Draft, read: ReadFile): Promise<Proposal | null> {
+  return (await grantHosts(draft, read)) ?? (await missingFixture(draft.cause.subject, draft.cause.lines, read));
+}
+
 async function grantHosts({ cause }: Draft, read: ReadFile): Promise<Proposal | null> {
   const [host] = cause.hosts ?? [];
   const policy = await read(policyPath);
@@ -130,7 +139,9 @@ const hints: Readonly<Record<string, { label: string; hint: string }>> = {
   },
 };
 
-async function mendGate({ cause }: Draft, read: ReadFile): Promise<Proposal | null> {
+async function mendGate({ id, cause, shared = [] }: Draft, read: ReadFile): Promise<Proposal | null> {
+  const guard = cause.subject === 'tests' ? await guardTest(id, shared, read) : null;
+  if (guard !== null) return guard;
   if (cause.subject === 'tests' || cause.subject === 'definitions') return writeSkill(read);
   const hint = hints[cause.subject];
   const form = hint && (await read(formPath));

@@ -1,6 +1,7 @@
 import { remoteOf } from '../attempt.ts';
 import type { Doors } from '../doors.ts';
 import type { Cause } from '../engine/records.ts';
+import { listRunHeads } from '../engine/run-list.ts';
 import { getRun } from '../engine/runs.ts';
 import { asMillwrightError, MillwrightError } from '../errors.ts';
 import type { Remote } from '../git/git.ts';
@@ -23,6 +24,7 @@ import {
 } from './lessons.ts';
 import { type Proposal, proposalFor, type ReadFile, rulesPath } from './proposals.ts';
 import { removalBody, removalTitle } from './removal-report.ts';
+import { undone, undoOf } from './undo.ts';
 import { wordRule } from './word-rule.ts';
 
 const againMs = 5 * 60_000;
@@ -49,7 +51,7 @@ export async function publishNextLesson(doors: Doors, signal: AbortSignal): Prom
 
 interface Publishing {
   lesson: Lesson;
-  /** The newest run that taught it: through its installation the repository is reached. */
+  /** The newest run that taught it, or else of the repository: through its installation the repository is reached. */
   run: Run;
   runs: LessonRun[];
   github: RepositoryGitHub;
@@ -61,8 +63,10 @@ async function publishLesson(lesson: Lesson, doors: Doors, signal: AbortSignal):
   const subject = lesson.data.removes === null ? lesson : await getLesson(doors.db, lesson.data.removes);
   const runs = subject === null ? [] : await runsWith(doors.db, lesson.repository, subject.signature);
   const newest = runs.at(-1);
-  const run = newest ? await getRun(doors.db, newest.runId) : null;
-  if (subject === null || newest === undefined || run === null) return;
+  if (subject === null || newest === undefined) return;
+  // Runs are deleted after a while, what they taught is not.
+  const run = (await getRun(doors.db, newest.runId)) ?? (await newestRunOf(doors.db, lesson.repository));
+  if (run === null) throw new MillwrightError('outside.github', { message: 'no run says how to reach the repository' });
   const layers = await readLayers(doors, run);
   if (wallsWithoutContract(layers, doors, run).learn === 'off') return;
   const github = doors.github.repository(run);
@@ -79,6 +83,11 @@ async function publishLesson(lesson: Lesson, doors: Doors, signal: AbortSignal):
   else await proposeRemoval(publishing, subject, doors);
 }
 
+async function newestRunOf(db: Doors['db'], repository: string): Promise<Run | null> {
+  const [head] = await listRunHeads(db, { repository, limit: 1 });
+  return head === undefined ? null : await getRun(db, head.id);
+}
+
 async function settleClosed(
   lesson: Lesson,
   pull: { number: number; merged: boolean },
@@ -91,15 +100,19 @@ async function settleClosed(
 async function propose(publishing: Publishing, cause: Cause, doors: Doors, signal: AbortSignal): Promise<void> {
   const { lesson, runs } = publishing;
   const read = readerAt(publishing.remote, publishing.base.commit, doors);
-  const worded = await wordRule(publishing, cause, doors, signal);
+  const draft = { id: lesson.id, cause, sentence: lesson.data.sentence, shared: sharedPaths(runs) };
+  const byCode = await proposalFor(draft, read);
+  // Only a rule has words that a model may better.
+  const isRule = byCode?.path === rulesPath;
+  const worded = isRule ? await wordRule(publishing, cause, doors, signal) : {};
   const data = { ...lesson.data, ...worded, about: foldersOf(cause.paths) };
-  const draft = { id: lesson.id, cause, sentence: data.sentence };
-  const proposal = await proposalFor(draft, read);
+  const proposal = isRule ? await proposalFor({ ...draft, sentence: data.sentence }, read) : byCode;
   if (proposal === null || !(await hasPlace(proposal.path, publishing, doors))) return;
-  const report = { id: lesson.id, signature: lesson.signature, cause, runs, byModel: data.sentence !== null };
+  const report = { id: lesson.id, signature: lesson.signature, cause, runs, byModel: isRule && data.sentence !== null };
+  const undo = proposal.path === rulesPath ? null : undoOf(await read(proposal.path), proposal.text);
   await open(
     publishing,
-    { ...data, path: proposal.path, rule: proposal.rule },
+    { ...data, path: proposal.path, rule: proposal.rule, undo },
     {
       proposal,
       title: lessonTitle(report),
@@ -112,18 +125,32 @@ async function propose(publishing: Publishing, cause: Cause, doors: Doors, signa
 
 async function proposeRemoval(publishing: Publishing, subject: Lesson, doors: Doors): Promise<void> {
   const { lesson, remote, base } = publishing;
-  const text = await readerAt(remote, base.commit, doors)(rulesPath);
-  const shorter = text === null ? null : withoutRule(text, subject.id);
-  // A person has taken it out already.
-  if (text === null || shorter === null || shorter === text) return decideLesson(doors.db, lesson, 'merged');
+  const path = subject.data.path ?? rulesPath;
+  const text = await readerAt(remote, base.commit, doors)(path);
+  const without = text === null ? null : withoutLesson(text, path, subject);
+  // A person has taken it out already, or has made it their own.
+  if (without === null)
+    return decideLesson(doors.db, lesson, text === null || path === rulesPath ? 'merged' : 'closed');
   const title = removalTitle(subject);
-  const proposal = { path: rulesPath, text: shorter, what: 'taking a rule out', rule: subject.data.rule ?? '' };
+  const proposal = {
+    path,
+    text: without === 'gone' ? null : without,
+    what: 'taking a lesson out',
+    rule: subject.data.rule ?? '',
+  };
   const body = await removalBody(subject, { db: doors.db, nowMs: doors.clock.nowMs() });
   await open(publishing, lesson.data, { proposal, title, body, message: `${title}\n\nLesson: ${subject.id}\n` }, doors);
 }
 
+function withoutLesson(text: string, path: string, { id, data }: Lesson): string | 'gone' | null {
+  if (path !== rulesPath) return data.undo === null ? null : undone(text, data.undo);
+  const shorter = withoutRule(text, id);
+  return shorter === text ? null : shorter;
+}
+
 interface Shown {
-  proposal: Proposal;
+  /** Without a text, the file goes. */
+  proposal: Omit<Proposal, 'text'> & { text: string | null };
   title: string;
   body: string;
   message: string;
@@ -164,10 +191,15 @@ async function push(
     // A person goes on with it: only the words of the pull request are ours then.
     if (apart.length > 0 && apart.some((entry) => entry.email !== email)) return true;
     const bytes = await git.read(repository, tip, proposal.path);
-    if (apart.length > 0 && bytes !== null && Buffer.from(bytes).toString('utf8') === proposal.text) return true;
+    const now = bytes === null ? null : Buffer.from(bytes).toString('utf8');
+    if (apart.length > 0 && now === proposal.text) return true;
   }
   const parent = tip ?? base.commit;
-  const change = { kind: 'file' as const, path: proposal.path, bytes: Buffer.from(proposal.text), mode: 0o644 };
+  const { path, text } = proposal;
+  const change =
+    text === null
+      ? { kind: 'deleted' as const, path }
+      : { kind: 'file' as const, path, bytes: Buffer.from(text), mode: 0o644 };
   // The app's own file, not a container's: it may be one of the protected ones.
   const rules = { maxFiles: 1, maxFileBytes: 1024 ** 2, maxTotalBytes: 1024 ** 2, isProtected: () => false };
   const patch = await git.writePatch(repository, base.commit, [change], rules);
@@ -207,6 +239,14 @@ async function hasPlace(path: string, { remote, base }: Publishing, { git }: Pic
     if (entry.path === path) return entry.mode.startsWith('100');
     return !entry.path.startsWith(`${path}/`) && !path.startsWith(`${entry.path}/`);
   });
+}
+
+/** Paths that more than one run met it with. */
+function sharedPaths(runs: readonly LessonRun[]): string[] {
+  const met = new Map<string, Set<string>>();
+  for (const { runId, cause } of runs)
+    for (const path of cause.paths) met.set(path, (met.get(path) ?? new Set()).add(runId));
+  return [...met].flatMap(([path, by]) => (by.size > 1 ? [path] : [])).toSorted();
 }
 
 /** `src/list/sum.js` is about everything in `src/list`; a file at the top is about itself. */

@@ -1,7 +1,7 @@
 import type { Database } from '../engine/database.ts';
 import { type Lesson, lessonId, lessonsOf } from './lessons.ts';
 import type { Share } from './metrics.ts';
-import { rulesPath } from './proposals.ts';
+import { rulesPath, skillPath } from './proposals.ts';
 
 /** How a merged lesson does: runs that met its failure, of all runs of the repository, before and since its merge. */
 export interface LessonScore {
@@ -51,25 +51,36 @@ export async function scoreOf(db: Database, lesson: Lesson): Promise<LessonScore
 }
 
 /** Why a lesson is of no use (any more); null while it is, or may be. */
-export function uselessness(lesson: Pick<Lesson, 'decidedAtMs'>, score: LessonScore, nowMs: number): string | null {
+export function uselessness(
+  lesson: Pick<Lesson, 'decidedAtMs' | 'data'>,
+  score: LessonScore,
+  nowMs: number,
+): string | null {
   const { before, after, used, lastUsedAtMs } = score;
+  const rate = ({ count, of }: Share) => (of === 0 ? 0 : count / of);
+  if (!isRead(lesson.data))
+    return after.of >= trial && after.count > 0 && rate(after) >= rate(before)
+      ? `${after.count} of ${after.of} runs met the failure since it was merged: no fewer than before.`
+      : null;
   const idleSinceMs = Math.max(lesson.decidedAtMs ?? nowMs, lastUsedAtMs ?? 0);
   if (nowMs - idleSinceMs >= unusedMs)
     return `No run has used it for ${Math.floor((nowMs - idleSinceMs) / dayMs)} days.`;
-  const rate = ({ count, of }: Share) => (of === 0 ? 0 : count / of);
   if (used.of >= trial && used.count > 0 && rate(after) >= rate(before) && rate(used) >= rate(before))
     return `${used.count} of ${used.of} attempts met the failure although they had read it: no fewer than before.`;
   return null;
 }
 
-/** Proposes to take out the rules that nobody uses or that do not help; each once. May run on every process. Errors: `outside.database`. */
+/** Whether it works by being read: only such a lesson can go unused. A test, a fixture, a form or a policy does its work unseen. */
+const isRead = ({ path }: Lesson['data']): boolean => path === rulesPath || path === skillPath;
+
+/** Proposes to take out the lessons that nobody uses or that do not help; each once. May run on every process. Errors: `outside.database`. */
 export async function expireLessons(db: Database): Promise<void> {
   const rows = await db.all<{ repository: string; now: number }>(
     `SELECT DISTINCT repository, ${db.nowMs} AS now FROM lessons WHERE state = 'active'`,
   );
   for (const { repository, now } of rows) {
     for (const lesson of await lessonsOf(db, repository, ['active'])) {
-      if (lesson.data.path !== rulesPath) continue;
+      if (lesson.data.path !== rulesPath && lesson.data.undo === null) continue;
       if (uselessness(lesson, await scoreOf(db, lesson), Number(now)) !== null) await raiseRemoval(db, lesson);
     }
   }

@@ -154,6 +154,33 @@ describe.each(stores)('retention on %s', (_engine, open) => {
     expect(await store.db.all('SELECT run_id FROM effects')).toEqual([{ run_id: run }]);
   });
 
+  test('keeps records, causes and uses of lessons for two years, beyond their runs', async () => {
+    const days = [800, 700];
+    for (const [attempt, ago] of days.entries()) {
+      const at = [`r${attempt}`, attempt, ago * dayMs] as const;
+      await store.db.run(
+        `INSERT INTO records (run_id, attempt, repository, issue, latest, state, outcome, ended_at_ms, week, due)
+         VALUES ($1, $2, 'x', 1, 1, 'failed', 'x', ${store.db.nowMs} - $3, 1, 0)`,
+        ...at,
+      );
+      await store.db.run(
+        `INSERT INTO causes (run_id, attempt, signature, repository, issue, kind, data, at_ms)
+         VALUES ($1, $2, 's', 'x', 1, 'check', '{}', ${store.db.nowMs} - $3)`,
+        ...at,
+      );
+      await store.db.run(
+        `INSERT INTO lesson_uses (lesson_id, run_id, attempt, at_ms) VALUES ('l', $1, $2, ${store.db.nowMs} - $3)`,
+        ...at,
+      );
+    }
+
+    const removed = await deleteOldRows(store.db, dayMs);
+
+    expect(removed).toMatchObject({ records: 1, causes: 1, lesson_uses: 1 });
+    for (const table of ['records', 'causes', 'lesson_uses'])
+      expect(await store.db.all(`SELECT run_id FROM ${table}`)).toEqual([{ run_id: 'r1' }]);
+  });
+
   test('a repository is in use while a run of it lives, may be taken up again, or has a pull request that may be open', async () => {
     await runIn('waiting', 1, { slug: 'a/waiting' });
     await runIn('done', 1, { slug: 'a/review', code: 'review', pullRequest: 1 });

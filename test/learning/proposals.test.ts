@@ -17,8 +17,12 @@ const from =
   (files: Record<string, string>): ReadFile =>
   async (path) =>
     files[path] ?? null;
-const propose = (of: Cause, files: Record<string, string> = {}, sentence: string | null = null) =>
-  proposalFor({ id: '0a1b2c3d4e', cause: of, sentence }, from(files));
+const propose = (
+  of: Cause,
+  files: Record<string, string> = {},
+  sentence: string | null = null,
+  shared: string[] = [],
+) => proposalFor({ id: '0a1b2c3d4e', cause: of, sentence, shared }, from(files));
 
 const policy = '# ours\nsetup: { command: npm ci } # install\nlimits: { turns: 60 }\n';
 const form =
@@ -136,6 +140,8 @@ test('the pull request of a lesson escapes what it quotes', () => {
 
 describe('a merged lesson', () => {
   const dayMs = 24 * 60 * 60_000;
+  const data = { removes: null, asked: false, sentence: null, rule: 'x', about: [], undo: null };
+  const rule = { decidedAtMs: 0, data: { ...data, path: rulesPath } };
   const score = {
     before: { count: 4, of: 8 },
     after: { count: 0, of: 20 },
@@ -144,13 +150,22 @@ describe('a merged lesson', () => {
   };
 
   test('is kept while it is used and helps', () => {
-    expect(uselessness({ decidedAtMs: 0 }, score, 100 * dayMs)).toBeNull();
+    expect(uselessness(rule, score, 100 * dayMs)).toBeNull();
   });
 
   test('goes when nobody has used it for ninety days, or when the failure comes as often as before', () => {
-    expect(uselessness({ decidedAtMs: 0 }, score, 200 * dayMs)).toContain('105 days');
+    expect(uselessness(rule, score, 200 * dayMs)).toContain('105 days');
     const useless = { ...score, after: { count: 10, of: 20 }, used: { count: 6, of: 10 } };
-    expect(uselessness({ decidedAtMs: 0 }, useless, 100 * dayMs)).toContain('6 of 10');
-    expect(uselessness({ decidedAtMs: 0 }, { ...useless, used: { count: 2, of: 3 } }, 100 * dayMs)).toBeNull();
+    expect(uselessness(rule, useless, 100 * dayMs)).toContain('6 of 10');
+    expect(uselessness(rule, { ...useless, used: { count: 2, of: 3 } }, 100 * dayMs)).toBeNull();
+  });
+
+  test('that does its work unseen, such as a policy, is never unused; it goes when the failure comes as often as before', () => {
+    const policy = { decidedAtMs: 0, data: { ...data, path: '.github/millwright.yml' } };
+    const unused = { ...score, used: { count: 0, of: 0 }, lastUsedAtMs: null };
+
+    expect(uselessness(policy, unused, 900 * dayMs)).toBeNull();
+    expect(uselessness(policy, { ...unused, after: { count: 10, of: 20 } }, dayMs)).toContain('10 of 20 runs');
+    expect(uselessness(policy, { ...unused, after: { count: 2, of: 3 } }, dayMs)).toBeNull();
   });
 });
