@@ -1,6 +1,6 @@
 import { code } from '../report/escape.ts';
 import { testMarkers } from '../verification/test-markers.ts';
-import type { Proposal, ReadFile } from './proposals.ts';
+import type { Proposal, ReadFile } from './proposal.ts';
 
 /** What a file's name, and a test's, may be made of to be quoted in a test. */
 const plainPath = /^[\w./@+-]{1,200}$/;

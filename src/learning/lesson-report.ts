@@ -1,7 +1,8 @@
 import type { Cause } from '../engine/records.ts';
 import { cell, code, plain } from '../report/escape.ts';
 import type { LessonRun } from './lessons.ts';
-import { evidenceOf, type Proposal } from './proposals.ts';
+import type { Proposal } from './proposal.ts';
+import { evidenceOf } from './proposals.ts';
 
 /** Everything that the pull request of a lesson tells. Strings of causes may be hostile; the proposal's rule is finished Markdown. */
 export interface LessonReport {

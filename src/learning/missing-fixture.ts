@@ -1,6 +1,6 @@
 import { policyPath } from '../policy-source.ts';
 import { code } from '../report/escape.ts';
-import type { Proposal, ReadFile } from './proposals.ts';
+import type { Proposal, ReadFile } from './proposal.ts';
 
 /** How runtimes and shells tell of a file that is not there. */
 const missing = [

@@ -14,20 +14,7 @@ import { code, inert, quote } from '../report/escape.ts';
 import { withRule } from './agent-rules.ts';
 import { guardTest } from './guard-test.ts';
 import { missingFixture } from './missing-fixture.ts';
-
-/** The smallest durable fix for something that repeats: one file, changed by code. */
-export interface Proposal {
-  path: string;
-  /** The whole new file. */
-  text: string;
-  /** What kind of fix it is, in the app's own words. */
-  what: string;
-  /** The lesson in one line of finished Markdown. */
-  rule: string;
-}
-
-/** Files of the base branch; null for what is missing or no plain file. */
-export type ReadFile = (path: string) => Promise<string | null>;
+import type { Proposal, ReadFile } from './proposal.ts';
 
 export const rulesPath = 'AGENTS.md';
 export const skillPath = '.agents/skills/regression-tests/SKILL.md';

@@ -22,7 +22,8 @@ import {
   settleDue,
   takeDueLesson,
 } from './lessons.ts';
-import { type Proposal, proposalFor, type ReadFile, rulesPath } from './proposals.ts';
+import type { Proposal, ReadFile } from './proposal.ts';
+import { proposalFor, rulesPath } from './proposals.ts';
 import { removalBody, removalTitle } from './removal-report.ts';
 import { undone, undoOf } from './undo.ts';
 import { wordRule } from './word-rule.ts';

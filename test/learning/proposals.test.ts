@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { Cause } from '../../src/engine/records.ts';
 import { ruleOf, withoutRule, withRule } from '../../src/learning/agent-rules.ts';
 import { lessonBody, lessonTitle } from '../../src/learning/lesson-report.ts';
-import { proposalFor, type ReadFile, rulesPath, skillPath } from '../../src/learning/proposals.ts';
+import type { ReadFile } from '../../src/learning/proposal.ts';
+import { proposalFor, rulesPath, skillPath } from '../../src/learning/proposals.ts';
 import { uselessness } from '../../src/learning/score.ts';
 
 const cause = (kind: Cause['kind'], subject: string, more: Partial<Cause> = {}): Cause => ({
