@@ -97,3 +97,27 @@ test('a rename that only a pass tells of begins no second run, and a word under 
   await until(async () => (await github.fileAt(moved, `millwright/issue-${number}`, 'src/sum.txt')) === '6\n', 30_000);
   expect(await listRuns(factory.doors.db, {})).toMatchObject([{ name: 'smaller', attempt: 2 }]);
 });
+
+test('a run whose issue was transferred unheard ends, and the label works where the issue is now', async () => {
+  const { github, labelled, model, factory, later } = await open({ script: scripted([{ hang: true }, ...writes()]) });
+  await github.createRepository('acme/other', { files: gateRepository });
+  const number = await labelled();
+  await until(() => model.requests().length >= 2);
+  deafen();
+  later();
+  const moved = await github.transferIssue(repo, number, 'acme/other', 'maya');
+
+  await pass();
+
+  const runsOf = (name: string) =>
+    listRuns(factory.doors.db, { repository: `${factory.doors.host.githubHost}/acme/${name}` });
+  await until(async () => (await runsOf('small'))[0]?.state === 'stopped', 15_000);
+  expect((await runsOf('small'))[0]?.outcome).toMatchObject({ detail: 'deleted or moved the issue' });
+  await until(async () => (await runsOf('other'))[0]?.state === 'done', 30_000);
+  expect(await runsOf('other')).toMatchObject([{ issue: moved.number, attempt: 1 }]);
+  const said = [...github.repository('acme/other').comments.values()].filter(
+    ({ author }) => author === github.botLogin,
+  );
+  await until(() => said[0]?.body?.includes('In review') === true);
+  expect(said).toHaveLength(1);
+});

@@ -27,8 +27,8 @@ export function bindLabels(client: Octokit, at: At): LabelVerbs {
       return last?.how === 'labeled' ? { actor: last.actor, atMs: last.atMs } : null;
     },
     async leftEvent(number, label) {
-      const moves = await labelMoves(client, at, number, label).catch(goneOrThrow);
-      if (moves === 'gone') return 'gone';
+      if (!(await isHere(client, at, number))) return 'gone';
+      const moves = await labelMoves(client, at, number, label);
       const last = moves.findLast((move) => move.how !== 'labeled');
       return last ? { actor: last.actor, atMs: last.atMs, how: last.how === 'closed' ? 'closed' : 'unlabeled' } : null;
     },
@@ -60,10 +60,17 @@ export function bindLabels(client: Octokit, at: At): LabelVerbs {
   };
 }
 
-/** An issue that was deleted, or moved to where the app is not. */
-function goneOrThrow(error: unknown): 'gone' {
-  if (statusOf(error) === 404 || statusOf(error) === 410) return 'gone';
-  throw error;
+/** Whether an issue was neither deleted nor moved to another repository: GitHub leads from its old number to where it is now. */
+async function isHere(client: Octokit, at: At, number: number): Promise<boolean> {
+  try {
+    const { data: issue } = await client.issues.get({ ...at, issue_number: number });
+    // Compared by address, which a new name of the repository changes for both.
+    const { data: repository } = await client.repos.get({ ...at });
+    return issue.repository_url === repository.url;
+  } catch (error) {
+    if (statusOf(error) === 404 || statusOf(error) === 410) return false;
+    throw error;
+  }
 }
 
 interface LabelMove {

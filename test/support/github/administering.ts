@@ -1,8 +1,9 @@
 import { rename } from 'node:fs/promises';
 import path from 'node:path';
 import { BareRepository } from './bare-repository.ts';
+import { announceIssue } from './issues.ts';
 import { repositoryShape } from './repository-shapes.ts';
-import { account, findRepository, type Repository, timestamp } from './state.ts';
+import { account, findRepository, type Issue, nextNumber, type Repository, timestamp } from './state.ts';
 import { announce, type World } from './world.ts';
 
 /** What people with admin rights do to a repository and to the installation as a whole. */
@@ -35,6 +36,29 @@ export function createAdministering(world: World, projectRoot: string) {
       state.repositories.set(repository.fullName.toLowerCase(), repository);
       state.moved.set(fullName.toLowerCase(), repository);
       await told(repository, 'renamed', login, { changes: { repository: { name: { from } } } });
+    },
+    /** The old number leads to the new one over REST alone: `issues` `transferred`, and `opened` where it is now. */
+    async transferIssue(fullName: string, number: number, toName: string, login: string): Promise<Issue> {
+      const [from, to] = [find(fullName), find(toName)];
+      const issue = from.issues.get(number);
+      if (!issue) throw new Error(`${fullName} has no issue ${number}`);
+      const moved: Issue = { ...issue, number: nextNumber(to) };
+      from.issues.delete(number);
+      from.transferred.set(number, { to, number: moved.number });
+      to.issues.set(moved.number, moved);
+      for (const [id, comment] of from.comments) {
+        if (comment.issue !== number) continue;
+        from.comments.delete(id);
+        to.comments.set(id, { ...comment, issue: moved.number });
+      }
+      to.events.push(
+        ...from.events.filter((event) => event.issue === number).map((event) => ({ ...event, issue: moved.number })),
+      );
+      const actor = { login: account(state, login).login, viaApp: false };
+      await announceIssue(world, from, issue, actor, { action: 'transferred' });
+      await announceIssue(world, to, moved, actor, { action: 'opened' });
+      await world.webhooks.settled();
+      return moved;
     },
     /** `repository` `privatized`. */
     makePrivate(fullName: string, login: string): Promise<void> {

@@ -148,16 +148,11 @@ async function reach(world: World, visit: Visit, body: Json, unhandled: string[]
     return { status: 200, body: answer.body };
   }
   const [, named = '', rest = ''] = /^\/repos\/([^/]+\/[^/]+)(.*)$/.exec(path) ?? [];
+  const elsewhere = issueElsewhere(world, named, rest);
+  if (elsewhere !== null) return redirected(world, record.method, `${elsewhere}${url.search}`);
   // As on GitHub: what reads is moved for good, what writes keeps its method; who takes the old name over ends that.
   const moved = findRepository(world.state, named) ? undefined : world.state.moved.get(named.toLowerCase());
-  if (moved) {
-    const location = `${world.state.origin}/api/v3/repositories/${moved.id}${rest}${url.search}`;
-    return {
-      status: record.method === 'GET' ? 301 : 307,
-      body: { message: 'Moved Permanently' },
-      headers: { location },
-    };
-  }
+  if (moved) return redirected(world, record.method, `/repositories/${moved.id}${rest}${url.search}`);
   const found = findRoute(ROUTES, record.method, byName(world, path));
   if (!found) {
     unhandled.push(`${record.method} ${record.path}`);
@@ -167,6 +162,21 @@ async function reach(world: World, visit: Visit, body: Json, unhandled: string[]
   if (record.method !== 'GET' && allowed.repository?.archived)
     throw new ApiError(403, 'Repository was archived so is read-only.');
   return paginate(await found.route.handle(allowed), url);
+}
+
+function redirected(world: World, method: string, place: string): Reply {
+  return {
+    status: method === 'GET' ? 301 : 307,
+    body: { message: 'Moved Permanently' },
+    headers: { location: `${world.state.origin}/api/v3${place}` },
+  };
+}
+
+/** Where an issue is now that was transferred from a repository; null for any other. */
+function issueElsewhere(world: World, fullName: string, rest: string): string | null {
+  const [, number, more = ''] = /^\/issues\/(\d+)(.*)$/.exec(rest) ?? [];
+  const there = findRepository(world.state, fullName)?.transferred.get(Number(number));
+  return there ? `/repositories/${there.to.id}/issues/${there.number}${more}` : null;
 }
 
 /** `/repositories/ID` is another name of `/repos/OWNER/NAME`. */

@@ -115,7 +115,14 @@ export function createPeople(world: World, projectRoot: string) {
           reviews: new Map(),
           reviewComments: new Map(),
         },
-        ...{ events: [], checkSuites: new Map(), checkRuns: new Map(), statuses: [], verified: new Set() },
+        ...{
+          events: [],
+          transferred: new Map(),
+          checkSuites: new Map(),
+          checkRuns: new Map(),
+          statuses: [],
+          verified: new Set(),
+        },
       };
       const given = input.dir ? await folder(input.dir) : input.files ? {} : { 'README.md': `# ${name}\n` };
       const files = { ...given, ...input.files };

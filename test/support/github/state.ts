@@ -158,6 +158,8 @@ export interface Repository {
   reviews: Map<number, Review>;
   reviewComments: Map<number, ReviewComment>;
   events: IssueEvent[];
+  /** Where issues went that were here, by their number here. */
+  transferred: Map<number, { to: Repository; number: number }>;
   checkSuites: Map<number, CheckSuite>;
   checkRuns: Map<number, CheckRun>;
   statuses: CommitStatus[];
