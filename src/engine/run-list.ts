@@ -55,32 +55,37 @@ interface HeadRow {
 const columns =
   'id, repository, owner, name, issue, title, state, stage, attempt, outcome, pull_request, created_at_ms, updated_at_ms, ended_at_ms';
 
-/** Newest first. Each state is looked up by itself: one index answers each, in the order wanted. Errors: `outside.database`. */
+/**
+ * Newest first. Each state is looked up by itself: one index answers each, in the order wanted. A search for words looks through all
+ * titles once instead, in an index of its own. Errors: `outside.database`.
+ */
 export async function listRunHeads(db: Database, filter: RunFilter): Promise<RunHead[]> {
-  const states = filter.states && filter.states.length > 0 ? filter.states : [null];
-  const found = await Promise.all(states.map((state) => headsOf(db, filter, state)));
+  const { states = [], text } = filter;
+  const looks = states.length === 0 || text !== undefined ? [states] : states.map((state) => [state]);
+  const found = await Promise.all(looks.map((some) => headsOf(db, filter, some)));
   return found
     .flat()
     .toSorted((left, right) => (left.id < right.id ? 1 : -1))
     .slice(0, filter.limit);
 }
 
-async function headsOf(db: Database, filter: RunFilter, state: RunState | null): Promise<RunHead[]> {
+async function headsOf(db: Database, filter: RunFilter, states: readonly RunState[]): Promise<RunHead[]> {
   const values: SqlValue[] = [];
   const bind = (value: SqlValue) => `$${values.push(value)}`;
   const conditions: string[] = [];
-  if (state !== null) conditions.push(`(state || '') = ${bind(state)}`);
+  const words = filter.text !== undefined;
+  if (filter.text !== undefined) conditions.push(`LOWER(title) LIKE ${bind(`%${pattern(filter.text)}%`)} ESCAPE '!'`);
+  // Spelt otherwise than in the index of states where there are words: that one would be taken, and each row read for its title.
+  if (states.length > 0) conditions.push(`(state || ${words ? `'' || ''` : `''`}) IN (${states.map(bind).join(', ')})`);
   if (filter.repository !== undefined) conditions.push(`repository = ${bind(filter.repository)}`);
   if (filter.issue !== undefined) conditions.push(`issue = ${bind(filter.issue)}`);
   if (filter.before !== undefined) conditions.push(`id < ${bind(filter.before)}`);
-  if (filter.text !== undefined) conditions.push(`LOWER(title) LIKE ${bind(`%${pattern(filter.text)}%`)} ESCAPE '!'`);
   if (filter.without && filter.without.length > 0)
     conditions.push(`repository NOT IN (${filter.without.map(bind).join(', ')})`);
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
   const limit = bind(filter.limit);
-  // Searched in an index that holds nothing but ids and titles: a word that few titles have reads no whole rows.
   const ids = `SELECT id FROM runs ${where} ORDER BY id DESC LIMIT ${limit}`;
-  const source = filter.text !== undefined && conditions.length === 1 ? `WHERE id IN (${ids})` : where;
+  const source = words ? `WHERE id IN (${ids})` : where;
   const rows = await db.all<HeadRow>(
     `SELECT ${columns} FROM runs ${source} ORDER BY id DESC LIMIT ${limit}`,
     ...values,

@@ -294,4 +294,6 @@ CREATE TABLE names (
 );
 `,
   },
+  // All that a search for words looks at, so that it reads no whole rows.
+  { id: 10, sql: 'DROP INDEX runs_title;\nCREATE INDEX runs_words ON runs (id, title, state, repository);\n' },
 ];

@@ -17,7 +17,7 @@ export async function dashboardBench(): Promise<BenchRow[]> {
        INSERT INTO runs SELECT 'q' || printf('%08d', n), repository || (n % 50), organization, owner, name || (n % 50),
          installation_id, n, CASE n % 10 WHEN 0 THEN 'failed' WHEN 1 THEN 'stopped' ELSE 'done' END, stage, attempt, start,
          request, outcome, branch, pull_request, head_sha, priority, run_after_ms, NULL, NULL, epoch, failures, NULL, NULL,
-         NULL, limit_repository, limit_organization, created_at_ms, updated_at_ms, ended_at_ms, 'Title ' || n, outcome_code
+         NULL, limit_repository, limit_organization, created_at_ms, updated_at_ms, ended_at_ms, 'Title ' || n || ' of a run, as long as titles of issues are', outcome_code
        FROM numbers, runs WHERE runs.id = $2`,
       runs,
       run.id,
@@ -29,6 +29,10 @@ export async function dashboardBench(): Promise<BenchRow[]> {
       ['list, one repository', '/?repository=acme/shop7&state=stopped'],
       ['list, an issue', '/?q=%2399999'],
       ['list, words that none has', '/?q=nowhere'],
+      ['list, words that none of a state has', '/?q=nowhere&state=done'],
+      ['list, words that all but none of a state have', '/?q=title&state=waiting'],
+      ['list, words that none of a repository has', '/?q=nowhere&repository=acme/shop7'],
+      ['list, words that all have, far back', '/?q=title&before=q00000100'],
       ['list, far back', '/?before=q00000100'],
       ['run', `/runs/${run.id}`],
       ['trends', '/trends'],
