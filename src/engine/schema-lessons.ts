@@ -26,3 +26,8 @@ CREATE TABLE lesson_uses (
   PRIMARY KEY (lesson_id, run_id, attempt)
 );
 `;
+
+/** By which lessons are scored: all runs of a repository, by when they ended last. */
+export const scoreIndex = `
+CREATE INDEX records_latest ON records (repository, ended_at_ms) WHERE latest = 1;
+`;

@@ -1,4 +1,4 @@
-import { lessonTables } from './schema-lessons.ts';
+import { lessonTables, scoreIndex } from './schema-lessons.ts';
 
 /** One step of the schema. Never edited once released: its text is checked against what the store has applied. */
 export interface Migration {
@@ -296,4 +296,5 @@ CREATE TABLE names (
   },
   // All that a search for words looks at, so that it reads no whole rows.
   { id: 10, sql: 'DROP INDEX runs_title;\nCREATE INDEX runs_words ON runs (id, title, state, repository);\n' },
+  { id: 11, sql: scoreIndex },
 ];

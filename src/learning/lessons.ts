@@ -201,9 +201,31 @@ export async function runsWith(db: Database, repository: string, signature: stri
     issue: row.issue,
     outcome: row.outcome ?? '',
     atMs: row.at_ms,
-    cause: { ...(JSON.parse(row.data) as Cause), signature, kind: z.enum(causeKinds).parse(row.kind) },
+    cause: causeOf(row, signature),
   }));
 }
+
+/** What the newest attempt with a signature met, and in how many runs it was met; null where none is known any more. */
+export async function causeWith(
+  db: Database,
+  repository: string,
+  signature: string,
+): Promise<{ cause: Cause; runs: number } | null> {
+  const [row] = await db.all<{ kind: string; data: string; runs: number }>(
+    `SELECT kind, data,
+       (SELECT COUNT(DISTINCT run_id) FROM causes WHERE repository = $1 AND signature = $2) AS runs
+     FROM causes WHERE repository = $1 AND signature = $2 ORDER BY at_ms DESC LIMIT 1`,
+    repository,
+    signature,
+  );
+  return row ? { cause: causeOf(row, signature), runs: Number(row.runs) } : null;
+}
+
+const causeOf = ({ kind, data }: { kind: string; data: string }, signature: string): Cause => ({
+  ...(JSON.parse(data) as Cause),
+  signature,
+  kind: z.enum(causeKinds).parse(kind),
+});
 
 /** A person merged or closed the pull request, or opened it again. Told twice, it says the same. A taken-out lesson ends with the proposal to do so. */
 export async function decideLesson(

@@ -18,23 +18,19 @@ const unusedMs = 90 * dayMs;
 /** Attempts that a lesson is given to show that it helps. */
 const trial = 8;
 
-export async function scoreOf(db: Database, lesson: Lesson): Promise<LessonScore> {
+/** A run counts among all on the side of its newest end. `known` keeps counts for the next lesson of the same repository. */
+export async function scoreOf(db: Database, lesson: Lesson, known = new Map<string, number>()): Promise<LessonScore> {
   const { repository, signature, id, decidedAtMs } = lesson;
   const at = decidedAtMs ?? Number.MAX_SAFE_INTEGER;
-  const share = async (side: '<' | '>='): Promise<Share> => {
-    const [met] = await db.all<{ runs: number }>(
-      `SELECT COUNT(DISTINCT run_id) AS runs FROM causes WHERE repository = $1 AND signature = $2 AND at_ms ${side} $3`,
-      repository,
-      signature,
-      at,
-    );
-    const [all] = await db.all<{ runs: number }>(
-      `SELECT COUNT(DISTINCT run_id) AS runs FROM records WHERE repository = $1 AND ended_at_ms ${side} $2`,
-      repository,
-      at,
-    );
-    return { count: Number(met?.runs ?? 0), of: Number(all?.runs ?? 0) };
-  };
+  const runs = async (text: string, ...values: (string | number)[]) =>
+    Number((await db.all<{ runs: number }>(text, repository, ...values))[0]?.runs ?? 0);
+  const all = 'SELECT COUNT(*) AS runs FROM records WHERE repository = $1 AND latest = 1';
+  const met = 'SELECT COUNT(DISTINCT run_id) AS runs FROM causes WHERE repository = $1 AND signature = $2 AND at_ms';
+  const total = known.get(repository) ?? (await runs(all));
+  known.set(repository, total);
+  const later = await runs(`${all} AND ended_at_ms >= $2`, at);
+  // What was met on one side may have ended anew on the other.
+  const share = (count: number, of: number): Share => ({ count, of: Math.max(count, of) });
   const [used] = await db.all<{ uses: number; again: number; last: number | null }>(
     `SELECT COUNT(*) AS uses, COUNT(causes.run_id) AS again, MAX(lesson_uses.at_ms) AS last FROM lesson_uses
      LEFT JOIN causes ON causes.run_id = lesson_uses.run_id AND causes.attempt = lesson_uses.attempt AND causes.signature = $2
@@ -43,8 +39,8 @@ export async function scoreOf(db: Database, lesson: Lesson): Promise<LessonScore
     signature,
   );
   return {
-    before: await share('<'),
-    after: await share('>='),
+    before: share(await runs(`${met} < $3`, signature, at), total - later),
+    after: share(await runs(`${met} >= $3`, signature, at), later),
     used: { count: Number(used?.again ?? 0), of: Number(used?.uses ?? 0) },
     lastUsedAtMs: used?.last ?? null,
   };

@@ -1,11 +1,12 @@
 /** @jsxImportSource hono/jsx */
 import type { Hono } from 'hono';
-import { newestLessons, runsWith } from '../learning/lessons.ts';
+import { causeWith, newestLessons } from '../learning/lessons.ts';
 import { scoreOf } from '../learning/score.ts';
 import { type LessonLine, LessonsPage } from './lessons-page.tsx';
 import { readableRepositories } from './trends-routes.tsx';
 import { frameOf, toSignIn, viewerOf, type WebEnvironment, type WebParts } from './web-context.ts';
 
+/** Newest first; what is older has been decided long ago. */
 const mostLessons = 60;
 
 export function addLessonsRoutes(app: Hono<WebEnvironment>, parts: WebParts): void {
@@ -32,15 +33,16 @@ async function linesOf(
 ): Promise<LessonLine[]> {
   const labels = new Map(repositories.map(({ key, label }) => [key, label]));
   const lines: LessonLine[] = [];
+  const counts = new Map<string, number>();
   for (const lesson of await newestLessons(db, [...labels.keys()], mostLessons)) {
-    const runs = await runsWith(db, lesson.repository, lesson.signature);
+    const met = await causeWith(db, lesson.repository, lesson.signature);
     const label = labels.get(lesson.repository) ?? '';
     lines.push({
       lesson,
       label,
-      cause: runs.at(-1)?.cause ?? null,
-      met: new Set(runs.map(({ runId }) => runId)).size,
-      score: lesson.state === 'active' ? await scoreOf(db, lesson) : null,
+      cause: met?.cause ?? null,
+      met: met?.runs ?? 0,
+      score: lesson.state === 'active' ? await scoreOf(db, lesson, counts) : null,
       pullUrl: lesson.pullRequest === null ? null : `${host.githubUrl}/${label}/pull/${lesson.pullRequest}`,
     });
   }

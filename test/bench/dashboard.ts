@@ -1,5 +1,5 @@
 import { startGitHub } from '../support/github-stand-in.ts';
-import { openWeb } from '../support/web.ts';
+import { openWeb, type Web } from '../support/web.ts';
 import type { BenchRow } from './row.ts';
 
 const runs = 100_000;
@@ -22,6 +22,7 @@ export async function dashboardBench(): Promise<BenchRow[]> {
       runs,
       run.id,
     );
+    await teach(web);
     const pages: [string, string][] = [
       ['list', '/'],
       ['list, one state', '/?state=failed'],
@@ -36,6 +37,7 @@ export async function dashboardBench(): Promise<BenchRow[]> {
       ['list, far back', '/?before=q00000100'],
       ['run', `/runs/${run.id}`],
       ['trends', '/trends'],
+      ['lessons', '/lessons'],
     ];
     const rows: BenchRow[] = [];
     for (const [name, path] of pages) {
@@ -54,4 +56,28 @@ export async function dashboardBench(): Promise<BenchRow[]> {
   } finally {
     await github.close();
   }
+}
+
+/** A record of each run, and sixty merged lessons, each with a hundred runs that met its failure. */
+async function teach({ doors: { db } }: Web): Promise<void> {
+  const numbers = 'WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)';
+  const week = 604_800_000;
+  await db.run(
+    `INSERT INTO records (run_id, attempt, repository, issue, latest, state, outcome, ended_at_ms, week, due, judged)
+     SELECT id, 1, repository, issue, 1, 'done', 'merged', ${db.nowMs} - issue * 60000, (${db.nowMs} - issue * 60000 + 259200000) / ${week}, 0, 1 FROM runs WHERE true ON CONFLICT (run_id, attempt) DO NOTHING`,
+  );
+  await db.run(
+    "INSERT INTO record_weeks (repository, week, stale, data) SELECT DISTINCT repository, week, 1, '' FROM records WHERE true ON CONFLICT (repository, week) DO NOTHING",
+  );
+  const repository = '(SELECT MAX(repository) FROM runs)';
+  await db.run(
+    `${numbers} INSERT INTO lessons (id, repository, signature, state, data, created_at_ms, updated_at_ms, decided_at_ms)
+     SELECT 'l' || n, ${repository}, 's' || n, 'active', '{"path":"AGENTS.md","rule":"Run the tests."}', n, n, ${db.nowMs} - n * 86400000 FROM numbers`,
+    60,
+  );
+  await db.run(
+    `${numbers} INSERT INTO causes (run_id, attempt, signature, repository, issue, kind, data, at_ms)
+     SELECT 'q' || printf('%08d', n), 1, 's' || (n % 60 + 1), ${repository}, n, 'check', '{"subject":"unit","lines":[],"paths":[]}', ${db.nowMs} - n * 60000 FROM numbers`,
+    6000,
+  );
 }
