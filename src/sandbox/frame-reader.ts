@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream';
+
 /** Docker's stream kinds: 1 standard output, 2 standard error. */
 export type StreamKind = 1 | 2;
 
@@ -43,4 +45,16 @@ export class FrameReader {
     }
     return length;
   }
+}
+
+/**
+ * Feeds a stream to the reader and frees each chunk at once: a flood brings hundreds of megabytes in a second, long before they would be
+ * collected. Whoever wants to keep bytes beyond the call has to copy them. A chunk that shares its memory with others is left alone.
+ */
+export function readFrames(stream: Readable, reader: FrameReader): void {
+  stream.on('data', (chunk: Buffer) => {
+    reader.push(chunk);
+    const { buffer, byteLength } = chunk;
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+  });
 }

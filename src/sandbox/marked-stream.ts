@@ -1,3 +1,4 @@
+/** The bytes are there during the call alone: what is kept has to be copied. */
 export type ByteSink = (bytes: Buffer) => void;
 
 /** What the end marker says: exit code, whether another process still holds the shell's output, kills by the memory limit so far. */
@@ -42,11 +43,25 @@ export class MarkedStream {
       this.foreign = true;
       return;
     }
-    let data = this.#carry.length > 0 ? Buffer.concat([this.#carry, bytes]) : bytes;
-    this.#carry = Buffer.alloc(0);
+    let data = this.#join(bytes);
     if (this.#phase === 'before') data = this.#findStart(data);
     if (this.#phase === 'body') data = this.#passBody(data);
     if (this.#phase === 'marker') this.#readMarker(data);
+  }
+
+  /** What was held back and what came now. In a flood the two stay apart, for joining them would copy every byte of it. */
+  #join(bytes: Buffer): Buffer {
+    const carry = this.#carry;
+    this.#carry = Buffer.alloc(0);
+    if (carry.length === 0) return bytes;
+    if (this.#phase === 'body' && bytes.length >= this.#end.length) {
+      const seam = Buffer.concat([carry, bytes.subarray(0, this.#end.length)]);
+      if (seam.indexOf(this.#end) < 0) {
+        this.#sink(carry);
+        return bytes;
+      }
+    }
+    return Buffer.concat([carry, bytes]);
   }
 
   /** Hands on what was held back when the stream ended without a marker. */

@@ -1,5 +1,5 @@
 import { engineCall } from './docker-client.ts';
-import { FrameReader } from './frame-reader.ts';
+import { FrameReader, readFrames } from './frame-reader.ts';
 import type { ByteSink } from './marked-stream.ts';
 import { type ShellSettings, startExec } from './shell-channel.ts';
 import { commandScript, prologue, type ShellCall } from './shell-script.ts';
@@ -24,7 +24,7 @@ export async function ownExec(
   const { exec, stream } = await startExec(settings, ['/bin/sh', '-c', script]);
   const reader = new FrameReader((kind, bytes) => (kind === 1 ? sinks.stdout : sinks.stderr)?.(bytes));
   const ended = new Promise<void>((resolve) => {
-    stream.on('data', (chunk: Buffer) => reader.push(chunk));
+    readFrames(stream, reader);
     stream.on('end', resolve);
     stream.on('close', resolve);
     stream.on('error', () => resolve());

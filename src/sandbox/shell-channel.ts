@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Container } from 'dockerode';
 import { MillwrightError } from '../errors.ts';
 import { engineCall } from './docker-client.ts';
-import { FrameReader } from './frame-reader.ts';
+import { FrameReader, readFrames } from './frame-reader.ts';
 import { type ByteSink, type EndMarker, MarkedStream } from './marked-stream.ts';
 import { framed, prologue, workdir } from './shell-script.ts';
 
@@ -38,7 +38,7 @@ export class ShellChannel {
   private constructor(stream: Duplex) {
     this.#stream = stream;
     this.#reader = new FrameReader((kind, bytes) => this.#accept(kind, bytes));
-    stream.on('data', (chunk: Buffer) => this.#reader.push(chunk));
+    readFrames(stream, this.#reader);
     stream.on('end', () => this.#close());
     stream.on('close', () => this.#close());
     stream.on('error', () => this.#close());

@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FrameReader } from '../../src/sandbox/frame-reader.ts';
+import { FrameReader, readFrames } from '../../src/sandbox/frame-reader.ts';
 import { MarkedStream } from '../../src/sandbox/marked-stream.ts';
 import { OutputCapture } from '../../src/sandbox/output-capture.ts';
 import { printfWord, quote } from '../../src/sandbox/shell-script.ts';
@@ -70,14 +72,30 @@ describe("Docker's frames", () => {
       }),
     );
   });
+
+  it('are freed once they were read, unless they share their memory with others', async () => {
+    const frame = Buffer.from([1, 0, 0, 0, 0, 0, 0, 2, 0x61, 0x62]);
+    const own = Buffer.from(new Uint8Array(frame).buffer);
+    const shared = Buffer.concat([frame, frame]).subarray(0, frame.length);
+    let text = '';
+    const reader = new FrameReader((_kind, body) => (text += body.toString()));
+    const stream = Readable.from([own, shared]);
+
+    readFrames(stream, reader);
+    await once(stream, 'end');
+
+    expect([text, own.length, shared.length]).toEqual(['abab', 0, frame.length]);
+  });
 });
 
 describe('a marked stream', () => {
   const nonce = 'c0ffee'.repeat(5);
 
-  it('gives exactly the body wherever the chunks were cut', () => {
+  it('gives exactly the body wherever the chunks were cut, and whatever in it looks like the beginning of a marker', () => {
+    const alike = fc.constantFrom(`\n${nonce} en`, `\n${nonce} go\n`, nonce, '\n').map((text) => Buffer.from(text));
+    const bodies = fc.array(fc.oneof(bytes(80), alike), { maxLength: 6 }).map((parts) => Buffer.concat(parts));
     fc.assert(
-      fc.property(bytes(200), fc.array(fc.nat(), { maxLength: 12 }), (body, places) => {
+      fc.property(bodies, fc.array(fc.nat(), { maxLength: 12 }), (body, places) => {
         const seen: Buffer[] = [];
         const stream = new MarkedStream(nonce, (part) => void seen.push(Buffer.from(part)));
         const whole = Buffer.concat([Buffer.from(`${nonce} go\n`), body, Buffer.from(`\n${nonce} end 3 0 7\n`)]);
