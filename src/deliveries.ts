@@ -184,7 +184,8 @@ async function applyReviewComment(
   doors: Doors,
 ): Promise<Applied> {
   if (payload.action !== 'created') return 'done';
-  const { id, body, created_at } = payload.comment;
+  // While its review is pending a comment is a draft: it is said when the review is handed in, and that changes it.
+  const { id, body, updated_at } = payload.comment;
   await applyCommands(
     {
       ref,
@@ -194,7 +195,7 @@ async function applyReviewComment(
       body,
       reactTo: { kind: 'review-comment', id },
       key: `review-comment:${id}`,
-      writtenAtMs: Date.parse(created_at),
+      writtenAtMs: Date.parse(updated_at),
     },
     doors,
   );

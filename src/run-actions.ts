@@ -27,9 +27,10 @@ export function retryStart(
   return { from: asked.from ?? usualStart(run), reason: 'retry', by: asked.by, guidance: asked.guidance };
 }
 
-/** Whether there is something to stop: a live run, or an open pull request that CI and reviews would send back to work. */
-export function mayStop(run: Pick<Run, 'state' | 'outcome'>): boolean {
-  return liveStates.includes(run.state) || (run.state === 'done' && run.outcome?.code === 'review');
+/** Whether there is something to stop: a live run, or an open pull request. */
+export function mayStop({ state, outcome, pullRequest }: Pick<Run, 'state' | 'outcome' | 'pullRequest'>): boolean {
+  if (liveStates.includes(state)) return true;
+  return state === 'done' ? outcome?.code === 'review' : state === 'failed' && pullRequest !== null;
 }
 
 /** Stops a run as `/stop` does, and brings its issue up to date. Null when it was done, else why not. */

@@ -191,6 +191,30 @@ test('a closed pull request stays closed until /retry, which opens the same one 
   expect(pulls()).toEqual([pull]);
 });
 
+test('/stop on a failed attempt whose pull request is open leaves it stopped until /retry', async () => {
+  const { labelled, github, reaches, labels, later, pulls } = await open({
+    script: scripted([...writes(), ...writes('6\n', 'src/other.txt'), ...writes('7\n')]),
+    files: {
+      '.github/millwright.yml':
+        'files: { allow: ["src/**", "test/**"] }\nchecks: { unit: sh check.sh, lint: "! test -f src/other.txt" }\nlimits: { rounds: 1 }\n',
+    },
+  });
+  const number = await labelled();
+  await reaches(number, 'agent:review');
+  later();
+  await github.comment(repo, number, '/retry once more', 'rita');
+  await reaches(number, 'agent:failed');
+  later();
+
+  await github.comment(repo, pulls()[0] ?? 0, '/stop', 'tom');
+
+  await reaches(number, 'agent:stopped');
+  expect(github.issue(repo, pulls()[0] ?? 0).state).toBe('open');
+  later();
+  await github.mergePull(repo, pulls()[0] ?? 0, 'maya');
+  await until(() => labels(number).length === 0);
+});
+
 test('a wait that nobody answers ends after wait_days, saying so, and /retry takes it up', async () => {
   const { labelled, github, reaches, status, factory, later } = await open({
     files: {

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { reconcile } from '../src/reconcile.ts';
 import { type GateOptions, type GateSite, gateContract, openSite, repo, writes } from './support/gate-site.ts';
+import { editBody } from './support/github/state.ts';
 import { scripted } from './support/scripted.ts';
 import { until } from './support/until.ts';
 
@@ -16,13 +17,17 @@ const pass = async () => {
   await site.quiet();
 };
 
+/** Nothing comes again either: what fails here is found by looking only. */
+const deafen = () => {
+  site.github.dropWebhooks(true);
+  site.github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
+};
+
 test('the whole life of an issue goes on without a single webhook', async () => {
   const { github, reaches, pulls, labels, status, later, reactions } = await open({
     script: scripted([...writes(), ...writes('6\n'), ...writes('7\n')]),
   });
-  // Nothing comes again either: what fails here is found by looking only.
-  github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
-  github.dropWebhooks(true);
+  deafen();
   const number = await site.labelled();
 
   await pass();
@@ -54,8 +59,7 @@ test.each(['unlabel', 'close'] as const)(
     const { github, labelled, reaches, model, status } = await open({ script: scripted([{ hang: true }]) });
     const number = await labelled();
     await until(() => model.requests().length >= 2);
-    github.dropWebhooks(true);
-    github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
+    deafen();
 
     if (how === 'unlabel') await github.unlabel(repo, number, 'agent-ready', 'rita');
     else await github.closeIssue(repo, number, 'rita');
@@ -82,8 +86,7 @@ test('a run that /retry took up after the label went goes on although there is n
 
 test('an edit after the label that nobody told of starts nothing, and asks once for the label again', async () => {
   const { github, said, model, labels, reaches, later } = await open();
-  github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
-  github.dropWebhooks(true);
+  deafen();
   const number = await site.labelled();
   later();
   await github.editIssue(repo, number, { body: gateContract.replace('says 5', 'says 6') }, 'maya');
@@ -109,8 +112,7 @@ test('an edit of a text that is being worked is found as well', async () => {
   const number = await labelled();
   await reaches(number, 'agent:review');
   later();
-  github.dropWebhooks(true);
-  github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
+  deafen();
   await github.editIssue(repo, number, { body: gateContract.replace('says 5', 'says 6') }, 'maya');
 
   await pass();
@@ -163,6 +165,45 @@ test('an edited comment found by a pass is no command, nor is one from before th
   expect(site.labels(number)).toEqual(['agent:review']);
   expect(reactions(edited.id)).toEqual([]);
   expect(reactions(before.id)).not.toContain('+1');
+});
+
+test.each(['heard', 'found by a pass'])(
+  'a command on a line of a review that was long in draft counts from when the review is handed in (%s)',
+  async (how) => {
+    const { github, reaches, pulls, labels, later } = await open({ script: scripted([...writes(), { hang: true }]) });
+    const number = await site.labelled();
+    await reaches(number, 'agent:review');
+    const [pull = 0] = pulls();
+    later();
+    const calls = site.model.requests().length;
+    await github.comment(repo, number, '/retry', 'rita');
+    await until(() => site.model.requests().length > calls);
+    if (how !== 'heard') deafen();
+    later();
+
+    const line = { path: 'src/sum.txt', line: 1 };
+    const comments = [{ ...line, body: '/stop' }];
+    await github.review(repo, pull, { event: 'COMMENT', draftedForMs: 600_000, comments }, 'rita');
+    if (how !== 'heard') await pass();
+
+    await reaches(number, 'agent:stopped', 15_000);
+    expect(labels(number)).toEqual(['agent:stopped']);
+  },
+);
+
+test('a comment on a line that was edited into a command is none', async () => {
+  const { github, reaches, pulls, labels, later } = await open();
+  const number = await site.labelled();
+  await reaches(number, 'agent:review');
+  later();
+  deafen();
+  const line = await github.reviewComment(repo, pulls()[0] ?? 0, { path: 'src/sum.txt', body: 'stop' }, 'rita');
+  later();
+  editBody(github.state, line, { login: 'rita', viaApp: false }, '/stop');
+
+  await pass();
+
+  expect(labels(number)).toEqual(['agent:review']);
 });
 
 test('a pass over repositories where nothing happens is two calls for each, and one that fails keeps none from the others', async () => {

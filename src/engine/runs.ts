@@ -160,7 +160,8 @@ function changedRequest(row: RunRow, change: RequestChange): RunRequest {
 
 /**
  * Asks a run to end. A running one is told by its heartbeat, and a wake-up of 'cancel', and ends through its worker
- * (`cancelling`); a queued, waiting or done one is `stopped` at once; a failed or stopped one has `already-ended`.
+ * (`cancelling`); a queued, waiting or done one is `stopped` at once, as is a failed one that leaves a pull request open; any other has
+ * `already-ended`.
  */
 export async function requestCancel(
   db: Database,
@@ -186,7 +187,9 @@ export async function requestCancel(
         question: null,
         detail: cancel.reason || null,
       };
-      const stopped = await endIn(db, sql, runId, ['queued', 'waiting', 'done'], 'stopped', outcome, cancel);
+      const [open] = await sql.all('SELECT id FROM runs WHERE id = $1 AND pull_request IS NOT NULL', runId);
+      const from = ['queued', 'waiting', 'done', ...(open ? (['failed'] as const) : [])] as const;
+      const stopped = await endIn(db, sql, runId, from, 'stopped', outcome, cancel);
       return stopped ? 'stopped' : 'already-ended';
     },
     { claimLock: true },

@@ -43,7 +43,19 @@ export function bindIssues(client: Octokit, at: At, identity: () => Promise<AppI
     async recentReviewComments(sinceMs) {
       const since = new Date(sinceMs).toISOString();
       const found = await client.paginate(client.pulls.listReviewCommentsForRepo, { ...at, since, per_page: 100 });
-      return found.map((comment) => placedComment(comment, true, comment.pull_request_url));
+      const changed = found.filter(({ created_at, updated_at }) => updated_at !== created_at);
+      const edited = await editedAmong(
+        client,
+        changed.map(({ node_id }) => node_id),
+      );
+      // A draft is said when its review is handed in, which changes it.
+      return found.map((comment) =>
+        placedComment(
+          edited.has(comment.node_id) ? comment : { ...comment, created_at: comment.updated_at },
+          true,
+          comment.pull_request_url,
+        ),
+      );
     },
     async labelledIssues(labels) {
       const found = await client.paginate(client.issues.listForRepo, { ...at, labels, state: 'open', per_page: 100 });
@@ -63,6 +75,26 @@ export function bindIssues(client: Octokit, at: At, identity: () => Promise<AppI
       await ignoring422(client.issues.addAssignees({ ...at, issue_number: number, assignees: [login] }));
     },
   };
+}
+
+const editsQuery = `query ($ids: [ID!]!) {
+  nodes(ids: $ids) { ... on PullRequestReviewComment { id lastEditedAt } }
+}`;
+
+/** Which of some comments on lines were edited: only GraphQL tells that from the end of a draft. */
+async function editedAmong(client: Octokit, ids: readonly string[]): Promise<Set<string>> {
+  const edited = new Set<string>();
+  for (let from = 0; from < ids.length; from += 100) {
+    const { nodes } = await query<{ nodes: ({ id: string; lastEditedAt: string | null } | null)[] }>(
+      client,
+      editsQuery,
+      {
+        ids: ids.slice(from, from + 100),
+      },
+    );
+    for (const node of nodes) if (node?.lastEditedAt) edited.add(node.id);
+  }
+  return edited;
 }
 
 type Reaction = Parameters<RepositoryGitHub['react']>[1];

@@ -141,6 +141,15 @@ describe.each(stores)('runs on %s', (_engine, open) => {
     expect(run?.endedAtMs === null).toBe(after === 'running');
   });
 
+  test('a request to stop a failed run that leaves a pull request open stops what is open', async () => {
+    const id = await runIn('failed');
+    await store.db.run('UPDATE runs SET pull_request = 9 WHERE id = $1', id);
+
+    expect(await requestCancel(store.db, id, { by: 'grace', reason: null })).toBe('stopped');
+
+    expect(await getRun(store.db, id)).toMatchObject({ state: 'stopped', outcome: { text: 'Stopped by grace.' } });
+  });
+
   test('a running run hears who asked it to stop and why, and can only end as stopped', async () => {
     let heard = 0;
     store.db.onWake('cancel', () => heard++);

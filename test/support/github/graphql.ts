@@ -227,6 +227,8 @@ function rootNode(call: Call): Node {
     viewer: actorNode(state, actor.login),
     rateLimit: { limit: 5000, cost: 1, remaining: 4999, resetAt: new Date(state.now() + 3_600_000).toISOString() },
     repository: (given: Json) => repositoryNode(call, given),
+    nodes: ({ ids }: Json) =>
+      (ids as unknown[]).map((id) => ({ ...authoredNode(state, locate(state, id).target), id })),
     addReaction: ({ input }: Json) => {
       const { subjectId, content } = input as Json;
       const name = REACTION_NAMES[String(content)] ?? REACTIONS[0] ?? '+1';

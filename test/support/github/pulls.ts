@@ -20,6 +20,7 @@ import {
   type Review,
   type ReviewComment,
   roleOf,
+  timestamp,
 } from './state.ts';
 import { announce, recordEvent, type World } from './world.ts';
 
@@ -124,6 +125,8 @@ export interface NewReview {
   event: 'APPROVE' | 'REQUEST_CHANGES' | 'COMMENT';
   body?: string;
   comments?: { path: string; line?: number; body: string }[];
+  /** How long ago the comments were written, while the review was pending. */
+  draftedForMs?: number;
 }
 
 const REVIEW_STATE = { APPROVE: 'APPROVED', REQUEST_CHANGES: 'CHANGES_REQUESTED', COMMENT: 'COMMENTED' } as const;
@@ -154,7 +157,11 @@ export function addReview(
   issue.pull.reviewers = issue.pull.reviewers.filter((login) => login !== actor.login);
   announceReview(world, repository, issue, review, actor, { action: 'submitted' });
   for (const comment of input.comments ?? [])
-    addReviewComment(world, repository, issue, actor, { ...comment, review: review.id });
+    addReviewComment(world, repository, issue, actor, {
+      ...comment,
+      review: review.id,
+      draftedForMs: input.draftedForMs ?? 0,
+    });
   return review;
 }
 
@@ -193,10 +200,12 @@ export function addReviewComment(
   repository: Repository,
   issue: PullIssue,
   actor: Actor,
-  input: { path: string; line?: number; body: string; review: number; inReplyTo?: number },
+  input: { path: string; line?: number; body: string; review: number; inReplyTo?: number; draftedForMs?: number },
 ): ReviewComment {
   const comment: ReviewComment = {
     ...authored(world.state, actor, input.body),
+    // As on GitHub: written when it was drafted, changed when the review was handed in, and never edited.
+    createdAt: timestamp({ ...world.state, now: () => world.state.now() - (input.draftedForMs ?? 0) }),
     pull: issue.number,
     review: input.review,
     path: input.path,
