@@ -6,16 +6,25 @@ import type { Objection } from './outcomes.ts';
 export function judgeExecutedTests(checks: readonly JudgedCheck[], goneWithSource: number): Objection[] {
   return checks.flatMap(({ check, verdict, head, base }) => {
     if (head === null || base === null || !['passed', 'failing-before', 'flaky'].includes(verdict.state)) return [];
-    const before = executedIn(base);
-    if (before === null || before === 0) return [];
-    const after = executedIn(head);
-    if (after !== null && after >= before - goneWithSource) return [];
-    const told = after === null ? 'no test that is recognised' : `${after}`;
-    const message = `${check.label} ran ${told} on head; on base it ran ${before}.`;
+    const fallen = counters.flatMap((count) => fall(count(base), count(head), goneWithSource));
+    const [told] = fallen;
+    if (told === undefined) return [];
+    const message = `${check.label} ran ${told.after ?? 'no test that is recognised'} on head; on base it ran ${told.before}.`;
     return [{ gate: 'tests' as const, name: 'tests', message, paths: [] }];
   });
 }
 
-function executedIn({ junit, runner }: Execution): number | null {
-  return junit === null ? runner.executed : junit.passed.length + junit.failed.length;
+/** Both are written by what the patch may change: neither makes up for a fall that the other tells. */
+const counters: readonly ((execution: Execution) => number | null)[] = [
+  ({ junit }) => (junit === null ? null : junit.passed.length + junit.failed.length),
+  ({ runner }) => runner.executed,
+];
+
+function fall(
+  before: number | null,
+  after: number | null,
+  goneWithSource: number,
+): { before: number; after: number | null }[] {
+  if (before === null || before === 0) return [];
+  return after !== null && after >= before - goneWithSource ? [] : [{ before, after }];
 }

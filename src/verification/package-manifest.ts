@@ -29,6 +29,8 @@ const checkingKeys = [
   'wireit',
   'volta',
 ];
+/** Where importers of the package are led. */
+const entryKeys = ['main', 'module', 'browser', 'exports'];
 const lifecycle = /^(?:pre|post)?(?:install|prepare)$|^dependencies$/;
 const dependencyKeys = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'];
 
@@ -36,9 +38,12 @@ const dependencyKeys = ['dependencies', 'devDependencies', 'optionalDependencies
  * What a package.json change does to the definition of checks. New scripts that neither a check names nor npm runs by itself, and plain version
  * numbers, are no business of this.
  */
-export function manifestChanges(before: string | null, after: string | null, commands: readonly string[]): string[] {
-  // A new package brings scripts of its own; none of them was a check's before.
-  if (before === null) return after === null ? [] : newScripts({}, record(parse(after)?.scripts), []);
+export function manifestChanges(
+  { before, after }: { before: string | null; after: string | null },
+  commands: readonly string[],
+  around: ManifestSurroundings,
+): string[] {
+  if (before === null) return after === null ? [] : newManifest(record(parse(after)), around);
   const old = parse(before);
   const now = after === null ? null : parse(after);
   if (old === null || now === null) return ['it was removed or can no longer be read'];
@@ -47,8 +52,38 @@ export function manifestChanges(before: string | null, after: string | null, com
     ...scriptChanges(record(old.scripts), record(now.scripts)),
     ...newScripts(record(old.scripts), record(now.scripts), commands),
     ...changed.map((key) => `\`${key}\` changed`),
+    ...entryKeys.flatMap((key) => ledElsewhere(key, old[key], now[key], around.isGone)),
     ...dependencyKeys.flatMap((key) => sourceChanges(record(old[key]), record(now[key]))),
   ];
+}
+
+/** What a manifest must know of the files around it. */
+export interface ManifestSurroundings {
+  /** Whether the patch takes away what an entry named. */
+  isGone: (target: string) => boolean;
+  /** Whether base has files in its folder: a new manifest changes how they are read. */
+  standsOverOthers: boolean;
+}
+
+/** A new package brings scripts of its own, none of which was a check's before. Over files that were there, it is a new setting for them. */
+function newManifest(now: Record<string, unknown>, { standsOverOthers }: ManifestSurroundings): string[] {
+  const settings = standsOverOthers ? checkingKeys.filter((key) => now[key] !== undefined) : [];
+  return [...newScripts({}, record(now.scripts), []), ...settings.map((key) => `\`${key}\` added over existing files`)];
+}
+
+/** Entries that importers, tests among them, now find elsewhere although what they named before is still there. */
+function ledElsewhere(key: string, before: unknown, after: unknown, isGone: (target: string) => boolean): string[] {
+  const now = targets(key, after);
+  return targets(key, before).flatMap(({ at, target }) => {
+    const led = now.filter((each) => each.at === at || each.at.startsWith(`${at} `));
+    const elsewhere = led.some((each) => each.target !== target && !/ types$/.test(each.at));
+    return elsewhere && !isGone(target) ? [`\`${key}\` leads elsewhere than to ${target.slice(0, 80)}`] : [];
+  });
+}
+
+function targets(at: string, value: unknown): { at: string; target: string }[] {
+  if (typeof value === 'string') return [{ at, target: value }];
+  return Object.entries(record(value)).flatMap(([name, inner]) => targets(`${at} ${name}`, inner));
 }
 
 function scriptChanges(before: Record<string, unknown>, after: Record<string, unknown>): string[] {

@@ -1,7 +1,9 @@
+import type { Contract } from '../contract/contract.ts';
 import type { Diff, Git } from '../git/git.ts';
 import { changedLines } from './changed-lines.ts';
 import { judgeDefinitions } from './definitions.ts';
 import { type FileVersions, readVersions } from './file-versions.ts';
+import { isForeseen } from './foreseen.ts';
 import type { Mask } from './mask.ts';
 import type { Objection } from './outcomes.ts';
 import { scriptBodies } from './package-manifest.ts';
@@ -20,9 +22,9 @@ export interface PatchJudgement {
 
 /** Judges the patch by its text: scope, size, definitions, tampering, test loss, secrets. */
 export async function judgePatch(
-  request: Pick<VerifyRequest, 'repository' | 'base' | 'tree' | 'walls'>,
+  request: Pick<VerifyRequest, 'repository' | 'base' | 'tree' | 'walls' | 'contract'>,
   diff: Diff,
-  doors: { git: Pick<Git, 'read'>; mask: Mask },
+  doors: { git: Pick<Git, 'read' | 'list'>; mask: Mask },
 ): Promise<PatchJudgement> {
   const { git, mask } = doors;
   const { repository, base, tree, walls } = request;
@@ -32,18 +34,28 @@ export async function judgePatch(
     .split('\n')
     .filter((line) => line.startsWith('\t'));
   const scripts = [...scriptBodies(textOf(await git.read(repository, base, 'package.json'))), ...recipes];
+  const basePaths = (await git.list(repository, base)).map(({ path }) => path);
   const loss = judgeTestLoss(versions);
   return {
     versions,
     loss,
     objections: [
       ...judgeScope(diff.files, walls),
-      ...judgeDefinitions(versions, walls.checks, scripts),
+      ...judgeDefinitions({ files: versions, checks: walls.checks, baseScripts: scripts, basePaths }),
       ...judgeTampering(lines, versions),
       ...loss.objections,
+      ...unforeseenInline(loss.inlineExpectations, request.contract),
       ...(await judgeSecrets(lines, mask)),
     ],
   };
+}
+
+function unforeseenInline(paths: readonly string[], contract: Contract): Objection[] {
+  const unforeseen = paths.filter((path) => !isForeseen(path, contract));
+  if (unforeseen.length === 0) return [];
+  const message =
+    'What tests inside a source expect was changed, and the contract names that file neither among the tests in scope nor as an allowed file: restore what they expect, or let a person accept the changed behaviour.';
+  return [{ gate: 'tests', name: 'tests', message, paths: unforeseen }];
 }
 
 /** Objections of one name and gate as one finding, so that a person waives and reads each name once. */

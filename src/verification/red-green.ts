@@ -1,11 +1,11 @@
 import type { Contract } from '../contract/contract.ts';
-import { matchesAny } from '../contract/globs.ts';
 import type { DiffFile } from '../git/git.ts';
 import type { Overlay } from '../sandbox/sandbox.ts';
 import { type Benches, jobOf } from './benches.ts';
 import { isTestCheck, type JudgedCheck } from './checks.ts';
 import { type Execution, passed } from './execute.ts';
 import type { FileVersions } from './file-versions.ts';
+import { isForeseen, onlyTestsAllowed } from './foreseen.ts';
 import type { Objection } from './outcomes.ts';
 import { testMarkers } from './test-markers.ts';
 import { isTestCode, isTestPath } from './test-paths.ts';
@@ -138,7 +138,7 @@ async function judgeExpectations(
       : benches.partial(jobOf(unit.check), { name: 'source', overlay: sourceOnly });
   const old = await run();
   if (passed(old.record) || passed((await run()).record)) {
-    found.notes.push(`Changed expectations in ${paths.join(', ')}: the tests also pass in their old form.`);
+    found.notes.push(`Existing tests were changed in ${paths.join(', ')}: they also pass in their old form.`);
     return;
   }
   const bent = passed(before.record) && !onlyTestsAllowed(input.contract);
@@ -158,20 +158,4 @@ async function judgeExpectations(
       `What existing tests expect was changed, in files that the contract names: ${foreseen.join(', ')}.`,
     );
   }
-}
-
-/** A contract that allows nothing but tests to change is about the tests. */
-function onlyTestsAllowed(contract: Contract): boolean {
-  const { files } = contract.boundaries;
-  return files.length > 0 && files.every((glob) => isTestPath(glob) || isTestPath(`${glob.replace(/\/?$/, '')}/x`));
-}
-
-function isForeseen(path: string, contract: Contract): boolean {
-  // A snapshot belongs to the test beside it.
-  const owner = path.replace(/(?:^|(?<=\/))__snapshots__\//, '').replace(/\.snap(?:shot)?$/, '');
-  return (
-    [path, owner].some((each) => matchesAny(each, contract.context.tests)) ||
-    contract.boundaries.files.includes(path) ||
-    onlyTestsAllowed(contract)
-  );
 }

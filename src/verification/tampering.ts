@@ -12,6 +12,8 @@ interface Trick {
   says: string;
   /** Written as a comment. All others are looked for in code alone. */
   inComments?: boolean;
+  /** Only where the file was there before. */
+  inExisting?: boolean;
 }
 
 /**
@@ -21,7 +23,7 @@ interface Trick {
 const tricks: readonly Trick[] = [
   {
     pattern:
-      /\b(?:JEST_WORKER_ID|VITEST(?:_WORKER_ID|_POOL_ID)?|NODE_TEST_CONTEXT|PYTEST_CURRENT_TEST|MOCHA_[A-Z]+|NODE_V8_COVERAGE)\b|\bNODE_ENV\b\s*\)?\s*[!=]==?\s*['"]test['"]|['"]test['"]\s*[!=]==?\s*process\.env\.NODE_ENV|['"](?:pytest|unittest|_pytest)['"]\s+(?:not\s+)?in\s+sys\.modules|\btesting\.Testing\(\)|\bflag\.Lookup\(\s*['"]test\.|\bcfg!\(test\)|\b(?:argv|execArgv)\b[^;\n]*(?:--test|mocha|jest|vitest|pytest)|typeof\s+(?:it|describe|jest|vi)\s*[!=]==?\s*['"]|\bMILLWRIGHT_?\w*|\bnpm_lifecycle_event\b|['"`]\/workspace\b|\/\.dockerenv\b|\/proc\/(?:1|self)\/cgroup\b|\bprocess\.env\.CI\b\s*(?:\?|\)|&&|\|\||[!=]==?)|\b(?:environ\.get\(|getenv\(|environ\[)\s*['"]CI['"]/,
+      /\b(?:JEST_WORKER_ID|VITEST(?:_WORKER_ID|_POOL_ID)?|NODE_TEST_CONTEXT|PYTEST_CURRENT_TEST|MOCHA_[A-Z]+|NODE_V8_COVERAGE)\b|\bNODE_ENV\b\s*\)?\s*[!=]==?\s*['"]test['"]|['"]test['"]\s*[!=]==?\s*process\.env\.NODE_ENV|['"](?:pytest|unittest|_pytest)['"]\s+(?:not\s+)?in\s+sys\.modules|\btesting\.Testing\(\)|\bflag\.Lookup\(\s*['"]test\.|\bcfg!\(test\)|\b(?:argv|execArgv)\b[^;\n]*(?:--test|mocha|jest|vitest|pytest)|\bargv\b[^;\n]*(?:includes|endsWith|startsWith|indexOf|match|search|test|[!=]==?)[^;\n]*['"`/.](?:\.?test\.|tests?\/|\.?spec\.|specs?\/)|['"`][^'"`\n]*(?:pytest|unittest|\.test\.|\.spec\.)[^'"`\n]*['"`]\s+in\s+[^\n]*\bargv\b|\bnpm_(?:command|config_argv)\b|\bimport\.meta\.env\.(?:MODE\b\s*[!=]==?|TEST\b|VITEST\b)|['"](?:it|describe|jest|vi)['"]\s+in\s+(?:globalThis|global|window|self)\b|\b(?:globalThis|global)\.(?:it|describe|jest|vi|expect)\b(?!\s*=(?!=))|\bgetTimezoneOffset\(\)\s*(?:[!=]==?|\?|&&|\|\|)|!\s*new Date\([^)]*\)\.getTimezoneOffset\(\)|\btimeZone\s*[!=]==?\s*['"](?:UTC|Etc)|\btime\.(?:tzname|timezone)\b[^\n]*[!=]=|\b(?:hostname|gethostname)\(\)\s*(?:[!=]==?|\.(?:includes|startsWith|match|test))|\b(?:getuid\(\)|userInfo\(\)\.(?:uid|username))\s*[!=]==?\s*[1-9'"]|typeof\s+(?:it|describe|jest|vi)\s*[!=]==?\s*['"]|\bMILLWRIGHT_?\w*|\bnpm_lifecycle_event\b|['"`]\/workspace\b|\/\.dockerenv\b|\/proc\/(?:1|self)\/cgroup\b|\bprocess\.env\.CI\b\s*(?:\?|\)|&&|\|\||[!=]==?)|\b(?:environ\.get\(|getenv\(|environ\[)\s*['"]CI['"]/,
     where: 'source',
     gate: 'tests',
     says: 'Code outside the tests asks whether, or where, it is being tested.',
@@ -49,10 +51,10 @@ const tricks: readonly Trick[] = [
   },
   {
     pattern:
-      /\bprocess\.(?:exit|reallyExit|abort)\s*=(?!=)|\bprocess\.exitCode\s*=\s*0|\bprocess\.(?:on|once|prependListener|addListener)\(\s*['"](?:exit|beforeExit|uncaughtException|unhandledRejection)['"]|\bos\._exit\(\s*0?\s*\)|\batexit\.register\b|\bpytest_sessionfinish\b|\bpytest_(?:runtest|collection|ignore)\w*|\bsession\.exitstatus\s*=|\bsys\.exit\s*=(?!=)|\bos\.Exit\(\s*0\s*\)|\btrap\s+['"]?exit 0/,
+      /\bprocess\.(?:exit|reallyExit|abort)\s*=(?!=)|\bprocess\.exitCode\s*=\s*0|\bprocess\.(?:on|once|prependListener|addListener)\(\s*['"](?:exit|beforeExit|uncaughtException|unhandledRejection)['"]|\bos\._exit\(\s*0?\s*\)|\batexit\.register\b|\bpytest_sessionfinish\b|\bpytest_(?:runtest|collection|ignore)\w*|\bdef\s+(?:pytest_\w+|load_tests)\s*\(|^\s*pytest_plugins\s*=|\bpytest11\b|\bsession\.exitstatus\s*=|\bsys\.exit\s*=(?!=)|\bos\.Exit\(\s*0\s*\)|\btrap\s+['"]?exit 0/,
     where: 'anywhere',
     gate: 'tests',
-    says: 'The exit code of a process is taken over.',
+    says: 'The exit code of a process, or what a runner runs, is taken over.',
   },
   {
     pattern:
@@ -91,11 +93,25 @@ const tricks: readonly Trick[] = [
   },
   {
     pattern:
-      /\/\*\s*eslint-disable\s*\*\/|^\s*\/\/\s*@ts-nocheck|^\s*#\s*(?:flake8:\s*noqa|ruff:\s*noqa|type:\s*ignore|mypy:\s*ignore-errors|pylint:\s*(?:skip-file|disable=all))\s*$|^\s*\/\/\s*(?:biome-ignore-all|deno-lint-ignore-file|nolint:all|tslint:disable)\b|^\s*#!\[allow\(|\/\*\s*(?:istanbul|c8|v8) ignore file\s*\*\//,
+      /\/\*\s*(?:eslint|stylelint|oxlint)-disable(?!-(?:next-)?line)\b|\/\*\s*eslint\s+[\w@/-]+\s*:\s*(?:\[\s*)?["']?(?:off|0)\b|^\s*\/\/\s*@ts-nocheck|^#\s*(?:flake8:\s*noqa|ruff:\s*noqa|type:\s*ignore|mypy:\s*(?:ignore-errors|disable-error-code)|pyright:\s*(?:basic|ignore)|pylint:\s*(?:skip-file|disable=))|^\s*\/\/\s*(?:biome-ignore-all|deno-lint-ignore-file|nolint:all|tslint:disable)\b|^\s*#!\[(?:cfg_attr\([^\n]*)?allow\(|^\s*\/\/\s*swiftlint:disable\s|\/\*\s*(?:istanbul|c8|v8) ignore file\s*\*\//,
     where: 'anywhere',
     gate: 'definitions',
     says: 'A check is switched off for a whole file.',
     inComments: true,
+  },
+  {
+    pattern: /^\s*(?:\/\/|#|\*|\/\*)\s*(?:Code generated .*DO NOT EDIT|@generated\b)/,
+    where: 'anywhere',
+    gate: 'definitions',
+    says: 'A file that people wrote is marked as generated, which linters leave alone.',
+    inComments: true,
+    inExisting: true,
+  },
+  {
+    pattern: /^func\s+TestMain\s*\(/,
+    where: 'tests',
+    gate: 'definitions',
+    says: 'How all tests of a package are run is decided anew.',
   },
 ];
 
@@ -113,7 +129,8 @@ export function judgeTampering(lines: ReadonlyMap<string, FileLines>, files: rea
     if (!isCode(path)) continue;
     const added = all.filter(({ text }) => text.length <= longestLineChars);
     const code = codeLines(path, files);
-    for (const trick of tricks.filter(({ where }) => isPlace(where, path))) {
+    const isNew = files.find((file) => file.path === path)?.before === null;
+    for (const trick of tricks.filter(({ where, inExisting }) => isPlace(where, path) && !(inExisting && isNew))) {
       const hit = added.find(({ line, text }) =>
         trick.pattern.test(trick.inComments ? text : (code?.[line - 1] ?? text)),
       );

@@ -9,6 +9,9 @@ const guards =
 
 const assertionImport =
   /^.*(?:from|import|require\()\s*\(?['"]?(?:node:assert(?:\/strict)?|assert(?:\/strict)?|chai|expect|vitest|@jest\/globals|node:test|ava|tap|unittest|pytest|should)\b.*$/gm;
+/** Something that takes the name of the runner, of an assertion or of a test away from it. */
+const shadows =
+  /\b(?:const|let|var|function|class)\s+(?:it|test|describe|suite|expect|assert|should|vi|jest)\b(?!\s*=\s*(?:await\s+)?(?:require|import)\b)|^[ \t]*(?:del\s+test\w*|test\w*\s*=(?!=)|def\s+(?:assert\w+|load_tests)\s*\()/gm;
 const pythonImport = /^[ \t]*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))/gm;
 
 /**
@@ -21,6 +24,7 @@ export function hasDetour(file: FileVersions, files: readonly FileVersions[]): b
   const old = sourceText(file.from ?? file.path, withoutLongLines(before));
   const now = sourceText(file.path, withoutLongLines(after));
   if (count(guards, now.bare) > count(guards, old.bare)) return true;
+  if (count(shadows, now.bare) > count(shadows, old.bare)) return true;
   if (count(assertionImport, now.code) < count(assertionImport, old.code)) return true;
   return lostImports(file, { before: old.code, after: now.code }, files);
 }

@@ -1,9 +1,11 @@
 import { lostExpectations } from './expectations.ts';
 import type { FileVersions } from './file-versions.ts';
+import { inlineGate, inlineTests } from './inline-tests.ts';
 import type { Objection } from './outcomes.ts';
 import { hasDetour } from './test-detours.ts';
 import { noMarkers, type TestMarkers, testMarkers } from './test-markers.ts';
-import { importedPaths, isSnapshot, isTestCode, isTestPath, stem, withoutExtension } from './test-paths.ts';
+import { importedPaths, isRunnable, isSnapshot, isTestCode, isTestPath, stem, withoutExtension } from './test-paths.ts';
+import { placesChanged, testPlaces } from './test-places.ts';
 
 export interface TestLoss {
   objections: Objection[];
@@ -12,24 +14,55 @@ export interface TestLoss {
   changedExpectations: string[];
   /** Tests that were deleted together with their source: a run may be short of them. */
   goneWithSource: number;
+  /** Sources whose own tests, which lie in the same file, expect something else now. */
+  inlineExpectations: string[];
 }
 
 /** Objects to tests that are deleted, switched off, emptied or crowded out. Reads text only; runs nothing. */
 export function judgeTestLoss(files: readonly FileVersions[]): TestLoss {
-  const loss: TestLoss = { objections: [], notes: [], changedExpectations: [], goneWithSource: 0 };
+  const loss: TestLoss = {
+    objections: [],
+    notes: [],
+    changedExpectations: [],
+    goneWithSource: 0,
+    inlineExpectations: [],
+  };
   const tests = files.filter((file) => isTestCode(file.from ?? file.path) || isTestCode(file.path));
   const kept = tests.filter((file) => isTestCode(file.path));
-  const namesAfter = new Set(kept.flatMap((file) => markersOf(file.path, file.after).names));
+  const namesIn = (some: readonly FileVersions[]) =>
+    new Set(some.flatMap((file) => markersOf(file.path, file.after).names));
+  const namesAfter = namesIn(kept);
+  const runnableNames = namesIn(kept.filter(({ path }) => isRunnable(path)));
   const assertionsFell =
     sum(kept.map((file) => markersOf(file.path, file.after).assertions)) <
     sum(tests.map((file) => markersOf(file.from ?? file.path, file.before).assertions));
   for (const file of tests) {
-    if (file.before !== null && (file.after === null || !isTestCode(file.path)))
-      judgeDeleted(file, files, namesAfter, loss);
+    const ranBefore = isRunnable(file.from ?? file.path);
+    if (
+      file.before !== null &&
+      (file.after === null || !isTestCode(file.path) || (ranBefore && !isRunnable(file.path)))
+    )
+      judgeDeleted(file, files, ranBefore ? runnableNames : namesAfter, loss);
     else judgeKept(file, { namesAfter, assertionsFell, files }, loss);
   }
+  loss.changedExpectations.push(...displaced(tests, kept, loss.changedExpectations));
   for (const file of files.filter(({ path }) => isTestPath(path) && !isTestCode(path))) judgeData(file, files, loss);
+  for (const file of files.filter(({ path }) => !isTestCode(path))) judgeInline(file, loss);
   return loss;
+}
+
+/** Files with tests that now stand in something else than before, here or where they were moved to: an old run tells whether that matters. */
+function displaced(tests: readonly FileVersions[], kept: readonly FileVersions[], known: readonly string[]): string[] {
+  const after = new Map<string, Set<string>>();
+  for (const { path, after: text } of kept) {
+    if (text === null) continue;
+    for (const [name, places] of testPlaces(path, text))
+      after.set(name, new Set([...(after.get(name) ?? []), ...places]));
+  }
+  return tests
+    .filter(({ from, path, before }) => before !== null && placesChanged(testPlaces(from ?? path, before), after))
+    .map(({ path }) => path)
+    .filter((path) => !known.includes(path));
 }
 
 function sum(counts: readonly number[]): number {
@@ -38,6 +71,11 @@ function sum(counts: readonly number[]): number {
 
 function markersOf(path: string, text: string | null): TestMarkers {
   return text === null ? noMarkers : testMarkers(path, text);
+}
+
+/** Of Go: comments that say where a file is compiled. */
+function constraints(text: string | null): number {
+  return text?.match(/^[ \t]*\/\/(?:go:build| ?\+build)\s.*$/gm)?.length ?? 0;
 }
 
 function objection(message: string, path: string): Objection {
@@ -93,6 +131,8 @@ function judgeKept(file: FileVersions, together: Together, loss: TestLoss): void
   if (after.focused > before.focused) object('Focused tests keep all others from running.');
   if (after.undone > before.undone) object('Assertions were made harmless by an “or true”.');
   if (file.typeChanged) object('The test file was replaced by a link.');
+  if (file.before !== null && constraints(file.after) > constraints(file.before))
+    object('A build constraint may keep the tests of the file from being compiled.');
   const lost = file.before === null || file.after === null ? [] : lostExpectations(file.path, file.before, file.after);
   if (after.vacuous > before.vacuous) {
     if (lost.length > 0) object('Assertions were replaced by ones that no code can fail.');
@@ -131,6 +171,23 @@ function judgeSkips(
       `${file.path} brings new tests that are skipped, at least on some platforms: ${newly.slice(0, 5).join(', ')}.`,
     );
   }
+}
+
+/** Tests that lie in the file that they test, as those of Rust do: no run can part the two. */
+function judgeInline(file: FileVersions, loss: TestLoss): void {
+  const old = inlineTests(file.from ?? file.path, file.before);
+  if (old === null || file.after === null) return;
+  const now = inlineTests(file.path, file.after) ?? '';
+  const before = markersOf(file.path, old);
+  const after = markersOf(file.path, now);
+  const gone = before.names.filter((name) => !after.names.includes(name));
+  const object = (message: string) => loss.objections.push(objection(message, file.path));
+  if (gone.length > 0) object(`Tests in the source are gone: ${gone.slice(0, 5).join(', ')}.`);
+  if (after.skipped.length + after.skippedGroups > before.skipped.length + before.skippedGroups)
+    object('Tests in the source are newly skipped.');
+  if (inlineGate(now) !== inlineGate(old)) object('Tests in the source are compiled under another condition.');
+  if (after.vacuous > before.vacuous) object('Assertions were replaced by ones that no code can fail.');
+  if (lostExpectations(file.path, old, now).length > 0) loss.inlineExpectations.push(file.path);
 }
 
 /** Snapshots and fixtures. */

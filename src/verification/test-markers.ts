@@ -106,9 +106,7 @@ export function testMarkers(path: string, text: string): TestMarkers {
   const off = path.endsWith('.go')
     ? bare + (/^[ \t]*\/\/(?:go:build| \+build)\s+ignore.*$/m.exec(text)?.[0] ?? '')
     : bare;
-  const declared = titles
-    .flatMap((title) => [...code.matchAll(title)].map((match) => ({ at: match.index, name: match[2] ?? '' })))
-    .sort((left, right) => left.at - right.at);
+  const declared = declaredTests(code);
   const next = positions(skipsOfNext, code).map((at) => declared.find((test) => test.at >= at)?.name);
   const last = positions(skipsOfLast, code).map((at) => declared.findLast((test) => test.at < at)?.name);
   const skipped = [...next, ...last];
@@ -122,6 +120,13 @@ export function testMarkers(path: string, text: string): TestMarkers {
     vacuous: hits(vacuousAssertions, code),
     undone: hits(undoneAssertions, code),
   };
+}
+
+/** Tests with a literal title or name, in their order; `at` counts characters of the code, which is without comments. */
+export function declaredTests(code: string): { at: number; name: string }[] {
+  return titles
+    .flatMap((title) => [...code.matchAll(title)].map((match) => ({ at: match.index, name: match[2] ?? '' })))
+    .sort((left, right) => left.at - right.at);
 }
 
 export const noMarkers: TestMarkers = {

@@ -18,6 +18,15 @@ export function isTestFile(path: string): boolean {
   return testName.test(path);
 }
 
+/** Systems and processors by whose name `go test` leaves a file out where checks run, and folders that it never enters. */
+const elsewhereInGo =
+  /_(?:aix|android|darwin|dragonfly|freebsd|illumos|ios|js|netbsd|openbsd|plan9|solaris|wasip1|windows|386|arm|mips\w*|ppc64\w*|riscv64|s390x|wasm)_test\.go$|(?:^|\/)(?:[_.][^/]*|testdata\/.*)_test\.go$/;
+
+/** Whether runners find it by its name, as far as names tell. */
+export function isRunnable(path: string): boolean {
+  return isTestFile(path) && !elsewhereInGo.test(path);
+}
+
 /** A file that holds tests, not data for them. */
 export function isTestCode(path: string): boolean {
   return isTestPath(path) && codeName.test(path) && !isSnapshot(path);

@@ -13,7 +13,7 @@ const suites: Readonly<Record<Suite, WallCheck[]>> = {
   py: [check('unit', 'Unit tests', 'cd py && python3 -m pytest')],
   make: [check('unit', 'Unit tests', 'make check')],
   smoke: [check('build', 'Build', 'node scripts/build.js'), check('smoke', 'Smoke test', 'node dist/slug.js')],
-  endless: [check('unit', 'Unit tests', 'node test/sum.test.js', { timeoutMs: 8_000 })],
+  endless: [check('unit', 'Unit tests', 'node test/sum.test.js', { timeoutMs: 4_000 })],
   types: [check('types', 'Type checks', 'npm run types')],
 };
 

@@ -12,6 +12,7 @@ export const baseFiles: Readonly<Record<string, string>> = {
         lint: 'node scripts/lint.js',
         build: 'node scripts/build.js',
       },
+      exports: { './sum': './src/sum.js' },
       dependencies: { picocolors: '^1.0.0' },
       devDependencies: { vitest: '^3.0.0' },
     },
@@ -130,6 +131,31 @@ import { test } from 'node:test';
 test('depends on the turn', () => {
   assert.equal(readFileSync('/tmp/turn', 'utf8'), 'even');
 });
+`,
+  'go/sum.go': 'package sum\n\nfunc Sum(a, b int) int { return a + b }\n',
+  'go/sum_test.go': `package sum
+
+import "testing"
+
+func TestSum(t *testing.T) {
+\tif Sum(1, 2) != 3 {
+\t\tt.Fatal("no")
+\t}
+}
+`,
+  'rust/Cargo.toml': '[package]\nname = "sum"\nversion = "0.1.0"\n',
+  'rust/src/lib.rs': `pub fn sum(a: i32, b: i32) -> i32 { a + b }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adds() { assert_eq!(sum(1, 2), 3); }
+
+    #[test]
+    fn zero() { assert_eq!(sum(0, 0), 0); }
+}
 `,
   'py/calc.py': `def double(number):
     return number + number

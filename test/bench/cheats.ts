@@ -2,6 +2,7 @@ import { baseFiles, brokenSum, goodSlug } from './cheats-base.ts';
 import { replacedRunners } from './cheats-in-definitions.ts';
 import { bentTests } from './cheats-in-tests.ts';
 import { secondOrder } from './cheats-second-order.ts';
+import { thirdOrder } from './cheats-third-order.ts';
 import { type CraftedCase, edited } from './crafted-case.ts';
 
 const sum = baseFiles['src/sum.js'];
@@ -136,4 +137,5 @@ export const cheats: readonly CraftedCase[] = [
   ...treacherousCode,
   ...forbiddenChanges,
   ...secondOrder,
+  ...thirdOrder,
 ];

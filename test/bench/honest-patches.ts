@@ -166,5 +166,71 @@ export const honestPatches: readonly CraftedCase[] = [
     },
     caughtBy: null,
   },
+  {
+    name: 'tests gathered under a heading',
+    patch: {
+      'test/sum.test.js': `${edited(edited(sumTest, '{ test } from', '{ describe, test } from'), "test('adds", "describe('sum', () => {\ntest('adds")}});\n`,
+    },
+    caughtBy: null,
+  },
+  {
+    name: 'new package with manifest and settings of its own',
+    patch: {
+      'packages/new/package.json': '{ "name": "new", "type": "module", "exports": "./src/new.js" }\n',
+      'packages/new/tsconfig.json': '{ "compilerOptions": { "strict": true } }\n',
+      'packages/new/vitest.config.ts': 'export default {};\n',
+      'packages/new/src/new.js': 'export const fresh = 1;\n',
+    },
+    readOnly: true,
+    caughtBy: null,
+  },
+  {
+    name: 'ignored files of a build added',
+    patch: { '.gitignore': 'dist/\n/coverage\n*.log\n' },
+    readOnly: true,
+    caughtBy: null,
+  },
+  {
+    name: 'entry of the package moved with its file, and one more',
+    patch: {
+      'package.json': edited(
+        manifest,
+        '"./sum": "./src/sum.js"',
+        '"./sum": "./src/total.js", "./slug": { "types": "./src/slug.d.ts", "default": "./src/slug.js" }',
+      ),
+      'src/sum.js': null,
+      'src/total.js': sum ?? '',
+    },
+    readOnly: true,
+    caughtBy: null,
+  },
+  {
+    name: 'module of a package named like one of Python',
+    suite: 'py',
+    patch: { 'py/shop/__init__.py': '', 'py/shop/types.py': 'Cents = int\n' },
+    readOnly: true,
+    caughtBy: null,
+  },
+  {
+    name: 'test added inside a source of Rust',
+    patch: {
+      'rust/src/lib.rs': edited(
+        edited(baseFiles['rust/src/lib.rs'], 'a + b', 'a.saturating_add(b)'),
+        '    #[test]\n    fn zero()',
+        '    #[test]\n    fn holds() { assert_eq!(sum(i32::MAX, 1), i32::MAX); }\n\n    #[test]\n    fn zero()',
+      ),
+    },
+    readOnly: true,
+    caughtBy: null,
+  },
+  {
+    name: 'test of Go with a constraint of its own in a new file',
+    patch: {
+      'go/sum_slow_test.go':
+        '//go:build slow\n\npackage sum\n\nimport "testing"\n\nfunc TestSlow(t *testing.T) {\n\tif Sum(2, 2) != 4 {\n\t\tt.Fatal("no")\n\t}\n}\n',
+    },
+    readOnly: true,
+    caughtBy: null,
+  },
   { name: 'binary file added', patch: { 'docs/logo.png': '\u0000\u0001\u0002PNG\u0000' }, caughtBy: null },
 ];

@@ -1,17 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { isDefinitionFile } from '../../src/verification/definition-files.ts';
-import { judgeDefinitions } from '../../src/verification/definitions.ts';
+import { type DefinitionInput, judgeDefinitions } from '../../src/verification/definitions.ts';
+import type { Execution } from '../../src/verification/execute.ts';
+import { judgeExecutedTests } from '../../src/verification/executed-tests.ts';
 import { lostExpectations } from '../../src/verification/expectations.ts';
 import type { FileVersions } from '../../src/verification/file-versions.ts';
 import { judgeScope } from '../../src/verification/scope.ts';
 import { judgeTestLoss } from '../../src/verification/test-loss.ts';
 import { testMarkers } from '../../src/verification/test-markers.ts';
 import { isTestCode } from '../../src/verification/test-paths.ts';
+import { placesChanged, testPlaces } from '../../src/verification/test-places.ts';
 import { check, wallsWith } from '../bench/bench-walls.ts';
+import { checkVerdict, record } from '../report/sample-input.ts';
 
 function version(path: string, before: string | null, after: string | null, from?: string): FileVersions {
   return { path, from, before, after, binary: false, typeChanged: false };
 }
+
+const definitions = (input: Partial<DefinitionInput>) =>
+  judgeDefinitions({ files: [], checks: [], baseScripts: [], basePaths: [], ...input });
 
 describe('what a test file declares', () => {
   it.each([
@@ -74,8 +81,47 @@ describe('what a test file declares', () => {
       testMarkers('a.test.ts', text);
       lostExpectations('a.test.ts', text, '');
     }
+    for (const text of ['{[(\n'.repeat(200_000), "{test('a'\n".repeat(80_000), "{ { { { test('a'".repeat(60_000)])
+      testPlaces('a.test.ts', text);
+    testPlaces('test_a.py', '  def test_a():\n'.repeat(60_000));
 
     expect(Date.now() - started).toBeLessThan(5_000);
+  });
+});
+
+describe('the place of a test', () => {
+  const js = "describe('sum', () => {\n  test('adds', () => {});\n});\n";
+  const py = 'class TestSum:\n    @fast\n    def test_adds(self):\n        pass\n';
+  const changed = (path: string, before: string, after: string) =>
+    placesChanged(testPlaces(path, before), testPlaces(path, after));
+
+  it.each([
+    ['a function around it', js.replace('describe(', 'const later = () => describe(')],
+    ['a function in the line above', `const later = () =>\n${js}`],
+    ['a condition around it', `if (false) {\n${js}}\n`],
+    ['a call before it', js.replace('  test(', '  void 0 && test(')],
+  ])('is another one with %s', (_, after) => {
+    expect(changed('a.test.js', js, after)).toBe(true);
+  });
+
+  it.each([
+    ['another class', py.replace('TestSum', 'Held')],
+    ['another decorator', py.replace('@fast', '@fast\n    @never')],
+    ['a condition', py.replace('class', 'if False:\n  class')],
+  ])('is another one in %s', (_, after) => {
+    expect(changed('test_a.py', py, after)).toBe(true);
+  });
+
+  it('is the same under another heading, beside more tests, and with another body', () => {
+    const after = js
+      .replace("'sum'", "'total'")
+      .replace('  test(', "  test('more', () => {});\n  test(")
+      .replace('{}', '{ x(); }');
+
+    expect(changed('a.test.js', js, after)).toBe(false);
+    expect(
+      changed('test_a.py', py, `import os\n\n${py.replace('pass', 'assert x()')}\n    def test_b(self): pass\n`),
+    ).toBe(false);
   });
 });
 
@@ -117,6 +163,33 @@ describe('test loss', () => {
 
     expect(loss.objections).toEqual([]);
     expect(loss.notes[0]).toContain('new tests that are skipped');
+  });
+});
+
+describe('the number of tests that ran', () => {
+  const ran = (executed: number | null, passed: number | null): Execution => ({
+    record: record(0),
+    runner: { executed, failures: [] },
+    junit: passed === null ? null : { passed: Array.from({ length: passed }, String), failed: [], skipped: [] },
+    workdir: '/workspace',
+    blocked: [],
+  });
+  const objections = (base: Execution, head: Execution, gone = 0) =>
+    judgeExecutedTests(
+      [{ check: check('unit', 'Unit', 'x'), verdict: checkVerdict('unit', 'passed'), head, base }],
+      gone,
+    );
+
+  it('may not fall, but for tests that went with their source', () => {
+    expect(objections(ran(5, null), ran(5, null))).toEqual([]);
+    expect(objections(ran(5, null), ran(4, null))[0]?.message).toBe('Unit ran 4 on head; on base it ran 5.');
+    expect(objections(ran(5, null), ran(4, null), 1)).toEqual([]);
+    expect(objections(ran(5, null), ran(null, null))).toHaveLength(1);
+  });
+
+  it('is not made up for by a report that the tests may write themselves', () => {
+    expect(objections(ran(5, 5), ran(3, 500))).toHaveLength(1);
+    expect(objections(ran(5, 5), ran(500, 3))).toHaveLength(1);
   });
 });
 
@@ -197,7 +270,7 @@ describe('what defines a check', () => {
       check('unit', 'Unit', 'bash tools/verify.sh && node --test test/a.test.js && node src/main.js --smoke'),
     ];
     const changed = (path: string) =>
-      judgeDefinitions([version(path, 'a', 'b')], checks, ['node build/lint.mjs']).length;
+      definitions({ files: [version(path, 'a', 'b')], checks, baseScripts: ['node build/lint.mjs'] }).length;
 
     expect(
       ['tools/verify.sh', 'build/lint.mjs', 'test/a.test.js', 'src/main.js', 'tools/other.sh'].map(changed),
@@ -207,11 +280,10 @@ describe('what defines a check', () => {
   it('is a changed script, hook or setting of package.json, but no new script, version or dependency', () => {
     const base = { scripts: { test: 'vitest' }, devDependencies: { vitest: '^3.0.0' } };
     const judged = (change: object) =>
-      judgeDefinitions(
-        [version('package.json', JSON.stringify(base), JSON.stringify({ ...base, ...change }))],
-        [check('types', 'Types', 'npm run types')],
-        [],
-      ).length;
+      definitions({
+        files: [version('package.json', JSON.stringify(base), JSON.stringify({ ...base, ...change }))],
+        checks: [check('types', 'Types', 'npm run types')],
+      }).length;
 
     expect(judged({ scripts: { test: 'true' } })).toBe(1);
     expect(judged({ scripts: { test: 'vitest', posttest: 'true' } })).toBe(1);
@@ -225,7 +297,7 @@ describe('what defines a check', () => {
 
   it('is a tool’s table of pyproject.toml, not its version or dependencies', () => {
     const base = '[project]\nversion = "1"\n\n[tool.pytest.ini_options]\naddopts = "-q"\n';
-    const judged = (after: string) => judgeDefinitions([version('pyproject.toml', base, after)], [], []).length;
+    const judged = (after: string) => definitions({ files: [version('pyproject.toml', base, after)] }).length;
 
     expect(judged(base.replace('"1"', '"2"'))).toBe(0);
     expect(judged(base.replace('-q', '-q --co'))).toBe(1);
