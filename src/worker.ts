@@ -162,10 +162,13 @@ async function applyNext(owner: string, doors: Doors): Promise<boolean> {
   return true;
 }
 
+/** A service that asks for more is looked at again all the same. */
+const longestAskedPauseMs = 6 * 60 * 60_000;
+
 /** Doubles from one second to five minutes, with jitter so that many do not come back together. */
 export function backOffMs(failures: number, atLeastMs = 0): number {
   const doubled = Math.min(300_000, 1000 * 2 ** failures);
-  return Math.max(atLeastMs, doubled * (0.75 + Math.random() / 2));
+  return Math.max(Math.min(atLeastMs, longestAskedPauseMs), doubled * (0.75 + Math.random() / 2));
 }
 
 /** The delivery that began an attempt, for the log. */

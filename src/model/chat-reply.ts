@@ -44,6 +44,12 @@ export const completionShape = z.object({
   usage: usageShape.nullish(),
 });
 
+/** No call takes more; a figure beyond is a mistake of the server, or worse. */
+const mostTokens = 1e9;
+/** Characters that one token may stand for, in the longest words and runs of spaces; and calls in one reply. */
+const charsPerToken = 64;
+const mostCalls = 256;
+
 interface PartialCall {
   id: string | null;
   name: string;
@@ -56,7 +62,14 @@ export class ReplyDraft {
   private refusal = '';
   private readonly calls = new Map<number, PartialCall>();
   private usage: z.infer<typeof usageShape> | null = null;
+  private chars = 0;
+  private readonly mostChars: number;
   finishReason: string | null = null;
+
+  /** `maxOutputTokens` is what was asked for: a server that goes on beyond it is not listened to. */
+  constructor(maxOutputTokens: number) {
+    this.mostChars = maxOutputTokens * charsPerToken;
+  }
 
   addChunk(chunk: z.infer<typeof chunkShape>): void {
     const choice = chunk.choices?.[0];
@@ -78,25 +91,38 @@ export class ReplyDraft {
     return this.text !== '' || this.refusal !== '' || this.calls.size > 0;
   }
 
+  /** More than was asked for, by far: what follows is of no use. */
+  get overflows(): boolean {
+    return this.chars > this.mostChars || this.calls.size > mostCalls;
+  }
+
+  /** Figures that can be true: no call has an empty prompt, and none gives tokens back. */
   get namesUsage(): boolean {
-    return typeof this.usage?.prompt_tokens === 'number' && typeof this.usage.completion_tokens === 'number';
+    const { prompt_tokens: input, completion_tokens: output } = this.usage ?? {};
+    return isCount(input) && input > 0 && isCount(output) && (output > 0 || !this.begun);
   }
 
   reply(request: ModelRequest): ModelReply {
     const toolCalls = this.toolCalls();
     const usage = this.countedUsage(request);
     if (this.refusal !== '') return { text: this.refusal, toolCalls: [], finish: 'refusal', usage };
-    return { text: this.text, toolCalls, finish: finishOf(this.finishReason, toolCalls.length), usage };
+    return {
+      text: this.text,
+      toolCalls,
+      finish: finishOf(this.overflows ? 'length' : this.finishReason, toolCalls.length),
+      usage,
+    };
   }
 
   /** What was used so far; estimated from the text where the provider named no figures. */
   countedUsage(request: ModelRequest): Usage {
     const named = this.usage;
     if (named !== null && this.namesUsage) {
+      const cached = named.prompt_tokens_details?.cached_tokens ?? named.prompt_cache_hit_tokens ?? 0;
       return {
-        inputTokens: named.prompt_tokens ?? 0,
-        cachedInputTokens: named.prompt_tokens_details?.cached_tokens ?? named.prompt_cache_hit_tokens ?? 0,
-        outputTokens: named.completion_tokens ?? 0,
+        inputTokens: Math.ceil(named.prompt_tokens ?? 0),
+        cachedInputTokens: isCount(cached) ? Math.floor(cached) : 0,
+        outputTokens: Math.ceil(named.completion_tokens ?? 0),
       };
     }
     const output =
@@ -110,9 +136,11 @@ export class ReplyDraft {
   }
 
   private addPart(part: z.infer<typeof partShape>): void {
-    if (typeof part.content === 'string') this.text += part.content;
-    else for (const piece of part.content ?? []) this.text += piece.text ?? '';
+    const pieces =
+      typeof part.content === 'string' ? [part.content] : (part.content ?? []).map(({ text }) => text ?? '');
+    for (const piece of pieces) this.text += piece;
     this.refusal += part.refusal ?? '';
+    this.chars += pieces.join('').length + (part.refusal?.length ?? 0);
     (part.tool_calls ?? []).forEach((call, position) => {
       this.addCall(call, position);
     });
@@ -130,7 +158,9 @@ export class ReplyDraft {
     const name = call.function?.name ?? '';
     if (partial.name !== name) partial.name += name;
     const text = call.function?.arguments ?? '';
-    partial.argumentsText += typeof text === 'string' ? text : JSON.stringify(text);
+    const written = typeof text === 'string' ? text : JSON.stringify(text);
+    partial.argumentsText += written;
+    this.chars += name.length + written.length;
     this.calls.set(slot, partial);
   }
 
@@ -143,6 +173,10 @@ export class ReplyDraft {
       return { id, name: call.name, argumentsText: call.argumentsText };
     });
   }
+}
+
+function isCount(value: number | null | undefined): value is number {
+  return typeof value === 'number' && value >= 0 && value <= mostTokens;
 }
 
 function finishOf(reason: string | null, calls: number): ModelReply['finish'] {

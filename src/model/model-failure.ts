@@ -5,11 +5,14 @@ import type { ServerRefusal } from './server-traits.ts';
 export class BrokenAnswer extends Error {
   /** The stream ended without saying why: the server may not finish streams properly. */
   readonly withoutFinish: boolean;
+  /** Asked again it would only cost the same again. */
+  readonly final: boolean;
 
-  constructor(message: string, options: { withoutFinish?: boolean; cause?: unknown } = {}) {
+  constructor(message: string, options: { withoutFinish?: boolean; final?: boolean; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.name = 'BrokenAnswer';
     this.withoutFinish = options.withoutFinish ?? false;
+    this.final = options.final ?? false;
   }
 }
 

@@ -1,9 +1,12 @@
 import OpenAI from 'openai';
 import type { Clock } from '../clock.ts';
 import { MillwrightError } from '../errors.ts';
+import { type AnswerWatch, watchAnswer } from './answer-watch.ts';
+import { boundedAnswers } from './bounded-answer.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
 import { chunkShape, completionShape, ReplyDraft } from './chat-reply.ts';
 import { asksByForcedTool, chatParams, sentFeatures } from './chat-request.ts';
+import { contextWindow } from './context-window.ts';
 import { jsonInText } from './json-text.ts';
 import type { Model, ModelReply, ModelRequest, Usage } from './model.ts';
 import { BrokenAnswer, classifyFailure, type ModelFailure } from './model-failure.ts';
@@ -19,6 +22,10 @@ export interface OpenAiModelOptions {
   fetch?: typeof globalThis.fetch;
   /** Silence after which an answer counts as broken off. Default 300 s: models that think first say nothing meanwhile. */
   idleTimeoutMs?: number;
+  /** Time for one whole answer, however busy its stream is. Default one hour. */
+  answerTimeoutMs?: number;
+  /** Bytes of one answer. Default 128 MiB. */
+  answerBytes?: number;
   /** Calls of one request, the first included, while faults are short. Default 5. */
   maxAttempts?: number;
 }
@@ -55,14 +62,17 @@ class OpenAiModel implements Model {
   private readonly clock: Clock;
   private readonly log: ModelLog | undefined;
   private readonly idleTimeoutMs: number;
+  private readonly answerTimeoutMs: number;
   private readonly maxAttempts: number;
   private readonly breaker: Breaker;
   private readonly learned = new Map<string, ServerTraits>();
 
-  constructor({ apiKey, baseUrl, clock, log, fetch, idleTimeoutMs, maxAttempts }: OpenAiModelOptions) {
+  constructor(options: OpenAiModelOptions) {
+    const { apiKey, baseUrl, clock, log, fetch, idleTimeoutMs, answerTimeoutMs, answerBytes, maxAttempts } = options;
     this.clock = clock;
     this.log = log;
     this.idleTimeoutMs = idleTimeoutMs ?? 300_000;
+    this.answerTimeoutMs = answerTimeoutMs ?? 3_600_000;
     this.maxAttempts = maxAttempts ?? 5;
     this.breaker = createBreaker({ clock, threshold: 3, openMs: 300_000 });
     this.client = new OpenAI({
@@ -75,7 +85,7 @@ class OpenAiModel implements Model {
       maxRetries: 0,
       timeout: this.idleTimeoutMs,
       logLevel: 'off',
-      ...(fetch ? { fetch } : {}),
+      fetch: boundedAnswers(fetch ?? globalThis.fetch, answerBytes),
     });
   }
 
@@ -83,7 +93,7 @@ class OpenAiModel implements Model {
     this.failFastWhenRefused();
     const attempts: Attempts = { traits: this.traitsOf(request.model), faults: 0, lessons: 0, lost: noUsage };
     for (;;) {
-      const draft = new ReplyDraft();
+      const draft = new ReplyDraft(request.maxOutputTokens ?? contextWindow(request.model).maxOutputTokens);
       try {
         await this.attempt(request, attempts.traits, draft);
       } catch (error) {
@@ -110,20 +120,16 @@ class OpenAiModel implements Model {
 
   /** One HTTP call; fills the draft. Throws what the client throws, or BrokenAnswer. */
   private async attempt(request: ModelRequest, traits: ServerTraits, draft: ReplyDraft): Promise<void> {
-    const idle = new AbortController();
-    const signal = request.signal ? AbortSignal.any([request.signal, idle.signal]) : idle.signal;
-    const timer = setTimeout(() => idle.abort(), this.idleTimeoutMs);
+    using watch = watchAnswer(request.signal, { idleMs: this.idleTimeoutMs, wholeMs: this.answerTimeoutMs });
+    const { signal } = watch;
     try {
-      if (traits.streaming) await this.readStream(request, traits, draft, signal, timer);
+      if (traits.streaming) await this.readStream(request, traits, draft, watch);
       else
         draft.addCompletion(
           readCompletion(await this.client.chat.completions.create(chatParams(request, traits), { signal })),
         );
     } catch (error) {
-      if (!idle.signal.aborted) throw error;
-      throw new BrokenAnswer(`The model service was silent for ${this.idleTimeoutMs} ms.`, { cause: error });
-    } finally {
-      clearTimeout(timer);
+      throw watch.broken(error) ?? error;
     }
     // The client ends an aborted stream without a word.
     signal.throwIfAborted();
@@ -133,8 +139,7 @@ class OpenAiModel implements Model {
     request: ModelRequest,
     traits: ServerTraits,
     draft: ReplyDraft,
-    signal: AbortSignal,
-    timer: NodeJS.Timeout,
+    { signal, heard }: AnswerWatch,
   ): Promise<void> {
     const params = { ...chatParams(request, traits), stream: true as const, stream_options: { include_usage: true } };
     const { data, response } = await this.client.chat.completions.create(params, { signal }).withResponse();
@@ -143,10 +148,11 @@ class OpenAiModel implements Model {
       return;
     }
     for await (const chunk of data) {
-      timer.refresh();
+      heard();
       const read = chunkShape.safeParse(chunk);
       if (!read.success) throw new BrokenAnswer('An event of the stream cannot be read.', { cause: read.error });
       draft.addChunk(read.data);
+      if (draft.overflows) return;
     }
     if (signal.aborted) throw new BrokenAnswer('The stream was cut off.');
     if (draft.finishReason === null) {
@@ -169,6 +175,7 @@ class OpenAiModel implements Model {
     }
     // Whatever else is wrong, the key is taken.
     if (failure.kind !== 'refused-key' && failure.kind !== 'transient') this.breaker.succeeded();
+    if (error instanceof BrokenAnswer && error.final) throw new MillwrightError('outside.model', { cause: error });
     switch (failure.kind) {
       case 'refused-key':
         if (this.breaker.failed())

@@ -438,3 +438,85 @@ test('a server that cannot be reached is an outside fault', async () => {
   expect(code).toBe('outside.model');
   expect(clock.pauses).toHaveLength(1);
 });
+
+/** Writes as long as somebody listens. */
+function endless(head: string, piece: string): Answer {
+  return (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(head);
+    const write = () => {
+      if (response.destroyed) return;
+      response.write(piece) ? setImmediate(write) : response.once('drain', write);
+    };
+    write();
+  };
+}
+
+const talk = event({ choices: [{ index: 0, delta: { content: 'word '.repeat(200) }, finish_reason: null }] });
+const nothing = event({ choices: [{ index: 0, delta: {}, finish_reason: null }] });
+
+test('a stream that talks on beyond the tokens that were asked for is cut as one that is too long', async () => {
+  await using stage = await start([endless('', talk)]);
+
+  const reply = await stage.model.complete({ ...request, maxOutputTokens: 500 });
+
+  expect(reply.finish).toBe('length');
+  expect(reply.text.length).toBeLessThan(500 * 64 + 2_000);
+  expect(reply.usage.outputTokens).toBeGreaterThan(500);
+});
+
+test.each([
+  ['says nothing without end', endless('', nothing), { answerTimeoutMs: 200 }],
+  [
+    'never ends its line',
+    endless('data: {"choices":[{"delta":{"content":"', 'x'.repeat(60_000)),
+    { answerBytes: 2_000_000 },
+  ],
+  ['has one huge body', endless('{', ' '.repeat(60_000)), { answerBytes: 2_000_000 }],
+] as const)('an answer that %s is given up, and not asked for again', async (_, answer, options) => {
+  await using stage = await start([answer], options);
+
+  const code = await codeOf(stage.model.complete(request));
+
+  expect(code).toBe('outside.model');
+  expect(stage.clock.pauses).toEqual([]);
+});
+
+test('a reply of calls without end is one that is too long', async () => {
+  const call = (index: number) => ({ index, id: `c${index}`, function: { name: 'look', arguments: '{}' } });
+  await using stage = await start([
+    whole({ tool_calls: Array.from({ length: 5000 }, (_, index) => call(index)) }, 'tool_calls'),
+    endless(
+      event({ choices: [{ delta: { tool_calls: Array.from({ length: 300 }, (_, index) => call(index)) } }] }),
+      nothing,
+    ),
+  ]);
+
+  expect((await stage.model.complete(request)).finish).toBe('length');
+  expect((await stage.model.complete(request)).finish).toBe('length');
+});
+
+test.each([
+  ['negative', { prompt_tokens: -1_000_000, completion_tokens: 20 }],
+  ['negative in its output', { prompt_tokens: 100, completion_tokens: -20 }],
+  ['nothing', { prompt_tokens: 0, completion_tokens: 0 }],
+  ['more than any call takes', { prompt_tokens: 1e300, completion_tokens: 20 }],
+])('usage that is %s is not believed but estimated', async (_, figures) => {
+  await using stage = await start([whole({ content: 'an answer of some words' }, 'stop', { usage: figures })]);
+
+  const reply = await stage.model.complete(request);
+
+  expect(reply.usage).toMatchObject({ estimated: true });
+  expect(reply.usage.inputTokens).toBeGreaterThan(0);
+  expect(reply.usage.inputTokens).toBeLessThan(100);
+  expect(reply.usage.outputTokens).toBeGreaterThan(0);
+});
+
+test('odd figures of usage are rounded up, and cached ones never count against the sum', async () => {
+  const figures = { prompt_tokens: 99.2, completion_tokens: 1.5, prompt_tokens_details: { cached_tokens: -70 } };
+  await using stage = await start([whole({ content: 'ok' }, 'stop', { usage: figures })]);
+
+  const { usage } = await stage.model.complete(request);
+
+  expect(usage).toEqual({ inputTokens: 100, cachedInputTokens: 0, outputTokens: 2 });
+});
