@@ -68,11 +68,11 @@ node_package_of_engine() {
   printf 'node-linux-%s' "$arch"
 }
 
-# build_image IMAGE REVISION DOCKERFILE CONTEXT. The revision goes into a label, to be compared the next time. Not one
+# build_image IMAGE REVISION DOCKERFILE CONTEXT [FLAG...]. The revision goes into a label, to be compared the next time. Not one
 # of the app's own labels: images that carry those are refused as sandbox images.
 build_image() {
-  local image=$1 revision=$2 dockerfile=$3 context=$4 base mirror name arguments=() log
-  log=$LOG/$(basename "$image")-image.log
+  local image=$1 revision=$2 dockerfile=$3 context=$4 base mirror name arguments=("${@:5}") log
+  log=$LOG/$(basename "${image//:/-}")-image.log
   base=$(base_image)
   mirror=$(debian_mirror debian)
   [ -n "$mirror" ] && arguments+=(--build-arg "DEBIAN_MIRROR=$mirror")

@@ -66,8 +66,8 @@ export async function examine(
 function settingsFindings(problems: readonly string[]): Finding[] {
   if (problems.length === 0) return [ok('environment', 'every variable that is set can be read')];
   return problems.map((problem) => {
-    const fix =
-      'Set it in the environment or in .env; docs/configuration.md has every variable. `millwright init` registers the app.';
+    const isOfApp = /^(?:APP_ID|PRIVATE_KEY|WEBHOOK_SECRET)/.test(problem);
+    const fix = `Set it in the environment or in .env; docs/configuration.md has every variable.${isOfApp ? ' `millwright init` registers the app and writes it.' : ''}`;
     return failed('environment', problem, fix);
   });
 }

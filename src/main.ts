@@ -1,8 +1,14 @@
 #!/usr/bin/env node
+import { nodeProblem } from './cli/node-version.ts';
 import { runCli } from './cli.ts';
 
+const problem = nodeProblem(process.version);
 try {
-  process.exitCode = await runCli(process.argv);
+  if (problem === null) process.exitCode = await runCli(process.argv);
+  else {
+    console.error(problem);
+    process.exitCode = 2;
+  }
 } catch (error) {
   console.error(error);
   process.exitCode = 1;
