@@ -249,6 +249,35 @@ describe('lessons', { timeout: 120_000 }, () => {
     expect(JSON.stringify(lessonPulls())).not.toContain('HALF');
   });
 
+  test('what the second look finds in two runs is proposed as a rule, its words inert', async () => {
+    const build = scripted([...writes(), ...writes('5\n\n')]) as (
+      request: ChatRequest,
+      index: number,
+    ) => Promise<Reply>;
+    const found = {
+      file: 'src/sum.txt',
+      line: 1,
+      message: 'No unit: ask @maya <!-- x -->.',
+      consequence: 'Readers guess.',
+    };
+    await open({
+      files: { ...files(), 'check.sh': 'exit 0' },
+      script: async (request: ChatRequest, index: number) =>
+        request.response_format?.json_schema?.name === 'review'
+          ? { text: JSON.stringify({ findings: [found] }) }
+          : build(request, index),
+    });
+    for (const _run of [1, 2]) {
+      await site.reaches(await site.labelled(), 'agent:review');
+      await quiet();
+    }
+
+    const pull = onlyPull();
+    const rules = (await site.github.fileAt(repo, pull.headRef, 'AGENTS.md')) ?? '';
+    expect(rules).toMatch(/Mind `src\/sum\.txt`: the second look found the same in several runs: No unit: ask/);
+    for (const text of [rules, pull.body]) expect(text.replace(/`[^`]*`/g, '')).not.toMatch(/@maya|(?<!\\)<!-- x/);
+  });
+
   test('contracts that want the same field twice bring a change of the issue form', async () => {
     const form =
       'name: Agent task\nbody:\n  - type: textarea # keep me\n    attributes:\n      label: Acceptance criteria\n';
