@@ -1,15 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
-import { docker, importShellImage, productImage, type TestEngine, testEngine } from '../support/sandboxes.ts';
+import {
+  docker,
+  importBusyboxImage,
+  importShellImage,
+  productImage,
+  type TestEngine,
+  testEngine,
+} from '../support/sandboxes.ts';
 import { until } from '../support/until.ts';
 
 const call = (command: string) => ({ command, timeoutMs: 20_000 });
 
-/** Images with a full system, and with nothing but one shell, be it dash or bash. */
+/** Images with a full system (Debian, Node), with busybox alone, and with nothing but one shell, be it dash or bash. */
 const images = [
   { image: productImage, make: undefined },
-  { image: 'millwright-test-dash', make: '/bin/dash' as const },
-  { image: 'millwright-test-bash', make: '/bin/bash' as const },
+  { image: 'millwright-test-busybox', make: importBusyboxImage },
+  { image: 'millwright-test-dash', make: (name: string) => importShellImage(name, '/bin/dash') },
+  { image: 'millwright-test-bash', make: (name: string) => importShellImage(name, '/bin/bash') },
 ];
 
 describe.each(images)('a command in a container of $image', ({ image, make }) => {
@@ -17,7 +25,7 @@ describe.each(images)('a command in a container of $image', ({ image, make }) =>
   let sandbox: Sandbox;
 
   beforeAll(async () => {
-    if (make) await importShellImage(image, make);
+    await make?.(image);
     engine = testEngine();
     const files = { 'README.md': 'hello\n', 'src/a.txt': 'a\n' };
     sandbox = await engine.openOn(files, { image: (await engine.prepareOn(files, { image })).image });
@@ -120,6 +128,34 @@ describe.each(images)('a command in a container of $image', ({ image, make }) =>
 
     expect((await ticks()) - before).toBeLessThan(10);
   });
+});
+
+it('an image of busybox alone serves the tools and gives its patch', async () => {
+  const image = 'millwright-test-busybox-files';
+  await importBusyboxImage(image);
+  try {
+    await using engine = testEngine();
+    const files = { 'README.md': 'hello\n', 'src/a.txt': 'a\n' };
+    const prepared = await engine.prepareOn(files, { image });
+    const overlay = { writes: [], links: [], deletes: ['src/a.txt'] };
+    await using sandbox = await engine.openOn(files, { image: prepared.image, overlay });
+
+    const written = await sandbox.writeFile('deep/down/b.bin', Buffer.from([0, 255, 10, 39, 92]));
+    const read = await sandbox.readFile('deep/down/b.bin', { maxBytes: 2 });
+    const gone = await sandbox.readFile('src/a.txt');
+    const changes = await sandbox.changes({
+      maxFiles: 9,
+      maxFileBytes: 99,
+      maxTotalBytes: 99,
+      base: async () => Object.keys(files),
+    });
+
+    expect([written.kind, gone.kind]).toEqual(['written', 'missing']);
+    expect(read).toMatchObject({ kind: 'file', bytes: Buffer.from([0, 255]), totalBytes: 5, truncated: true });
+    expect(changes.map(({ kind, path }) => `${kind} ${path}`).sort()).toEqual(['deleted src', 'file deep/down/b.bin']);
+  } finally {
+    await docker('rmi', '-f', image);
+  }
 });
 
 describe('a command and its processes', () => {

@@ -37,6 +37,43 @@ describe('a container', () => {
     });
   });
 
+  it('has every wall as the engine itself tells it, and the runtime that policy names', async () => {
+    await using sandbox = await engine.openOn(files, { runtime: 'runc' });
+
+    const { Config, HostConfig } = JSON.parse(await docker('inspect', '--format', '{{json .}}', sandbox.name));
+
+    expect(HostConfig).toMatchObject({
+      Runtime: 'runc',
+      NetworkMode: 'none',
+      Privileged: false,
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      PidsLimit: testLimits.pids,
+      Memory: testLimits.memoryBytes,
+      MemorySwap: testLimits.memoryBytes,
+      NanoCpus: testLimits.cpus * 1e9,
+      IpcMode: 'private',
+      PidMode: '',
+      UsernsMode: '',
+      LogConfig: { Type: 'none' },
+      RestartPolicy: { Name: 'no' },
+      Tmpfs: { '/tmp': expect.stringMatching(/^rw,exec,nosuid,nodev,mode=1777,size=\d+$/) },
+    });
+    expect([HostConfig.CapAdd ?? [], HostConfig.Binds ?? [], HostConfig.Devices ?? []]).toEqual([[], [], []]);
+    expect(HostConfig.Ulimits).toEqual(
+      expect.arrayContaining([
+        { Name: 'nofile', Soft: 4096, Hard: 4096 },
+        { Name: 'fsize', Soft: testLimits.diskBytes, Hard: testLimits.diskBytes },
+      ]),
+    );
+    expect(Config.User).not.toMatch(/^(0|root|)(:|$)/);
+    await expect(engine.openOn(files, { runtime: 'no-such-runtime' })).rejects.toMatchObject({
+      code: 'outside.sandbox',
+      message: expect.stringContaining('no-such-runtime'),
+    });
+    expect(await namesOf(`millwright.instance=${engine.instance}`)).toEqual([sandbox.name]);
+  });
+
   it('is gone when it was disposed of, also twice and while a command runs', async () => {
     const sandbox = await engine.openOn(files);
     const running = sandbox.run(call('sleep 60'));

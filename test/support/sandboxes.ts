@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -122,11 +123,27 @@ export async function importShellImage(
   await importImage(name, gather, changes);
 }
 
+/** An image that holds nothing but this machine's static busybox (script/bootstrap --tests installs it), as small images do. */
+export async function importBusyboxImage(name: string): Promise<void> {
+  const busybox = (await run('sh', ['-c', 'command -v busybox'])).stdout.trim();
+  const { stdout } = await run(busybox, ['--list']);
+  const applets = stdout.split('\n').filter((applet) => applet !== '' && applet !== 'busybox');
+  const archive = pack();
+  archive.entry({ name: 'bin/busybox', mode: 0o755 }, await readFile(busybox));
+  for (const applet of applets) archive.entry({ name: `bin/${applet}`, type: 'symlink', linkname: 'busybox' });
+  archive.finalize();
+  await importTar(name, Readable.from(archive, { objectMode: false }));
+}
+
 /** Imports what a script in the product's image writes to its output as a tar; `changes` are Dockerfile lines. */
 export async function importImage(name: string, script: string, changes: readonly string[] = []): Promise<void> {
   const source = spawn('docker', ['run', '--rm', '--network', 'none', productImage, '/bin/sh', '-c', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  await importTar(name, source.stdout, changes);
+}
+
+async function importTar(name: string, tar: Readable, changes: readonly string[] = []): Promise<void> {
   const target = spawn('docker', ['import', ...changes.flatMap((line) => ['--change', line]), '-', name], {
     stdio: ['pipe', 'ignore', 'inherit'],
   });
@@ -134,6 +151,6 @@ export async function importImage(name: string, script: string, changes: readonl
     target.on('error', reject);
     target.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`docker import ended with ${code}`))));
   });
-  await pipeline(source.stdout, target.stdin);
+  await pipeline(tar, target.stdin);
   await ended;
 }
