@@ -166,6 +166,16 @@ for (const section of sections) {
 }
 for (const [label, kind] of checkLabels) names.set(label, { what: 'check', kind, lookAlike: false });
 
+/** Fields of each section by every label that names one. */
+const fieldNames = new Map(
+  sections.map((section) => [
+    section,
+    new Map(
+      section.fields.flatMap((field) => [plainLabel(field.label), ...field.aliases].map((label) => [label, field])),
+    ),
+  ]),
+);
+
 /** What a heading names, or null for a heading of the author's own. */
 export function nameOfHeading(text: string): Named | null {
   return lookUp(text, (label) => names.get(label) ?? null);
@@ -174,7 +184,7 @@ export function nameOfHeading(text: string): Named | null {
 /** The field of this section that a bullet's label names, or null. */
 export function fieldOfSection(section: Section, text: string): { field: Field; lookAlike: boolean } | null {
   const named = lookUp(text, (label) => {
-    const found = section.fields.find((each) => plainLabel(each.label) === label || each.aliases.includes(label));
+    const found = fieldNames.get(section)?.get(label);
     return found ? { what: 'field', section, field: found, lookAlike: false } : null;
   });
   return named?.what === 'field' ? { field: named.field, lookAlike: named.lookAlike } : null;

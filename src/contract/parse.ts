@@ -75,26 +75,33 @@ function formOf(split: Split): ContractForm {
   return flat ? 'issue-form' : 'pasted';
 }
 
-/** Each field once: a second one with a value is a problem, since a reader may have seen only the other. */
+/** Each field once: a further one with a value is a problem, since a reader may have seen only the other. */
 function readEntries(reading: Reading, entries: readonly Entry[]): void {
-  const seen = new Map<string, Entry>();
+  const given = new Map<string, Entry[]>();
   for (const entry of entries) {
-    const written = entry.lines.some((line) => says(line, entry));
-    if (!written) continue;
-    const first = seen.get(entry.key);
-    if (first) {
-      const message = `\`${entry.label}\` is given twice, on lines ${first.line} and ${entry.line}: keep one.`;
-      // A value pasted among the names of secrets is not to be repeated.
-      const text = entry.key === 'secrets' ? null : entry.lines.map((line) => line.text).join(' ');
-      reading.problems.push(
-        problem(entry.label, entry.line, text, message, entry.field?.example ?? checkExample, true),
-      );
-      continue;
-    }
-    seen.set(entry.key, entry);
-    if (entry.field) readField(reading, entry, entry.field);
-    else readCheckEntry(reading, entry);
+    if (!entry.lines.some((line) => says(line, entry))) continue;
+    const same = given.get(entry.key);
+    if (same) same.push(entry);
+    else given.set(entry.key, [entry]);
   }
+  for (const [first, ...more] of given.values()) {
+    if (first === undefined) continue;
+    if (first.field) readField(reading, first, first.field);
+    else readCheckEntry(reading, first);
+    reportRepeated(reading, first, more);
+  }
+}
+
+function reportRepeated(reading: Reading, first: Entry, [second, ...more]: readonly Entry[]): void {
+  if (second === undefined) return;
+  const often = more.length === 0 ? 'twice' : `${more.length + 2} times`;
+  const where =
+    more.length === 0 ? `lines ${first.line} and ${second.line}` : `lines ${first.line}, ${second.line} and more`;
+  const message = `\`${second.label}\` is given ${often}, on ${where}: keep one.`;
+  // A value pasted among the names of secrets is not to be repeated.
+  const text = second.key === 'secrets' ? null : second.lines.map((line) => line.text).join(' ');
+  const example = second.field?.example ?? checkExample;
+  reading.problems.push(problem(second.label, second.line, text, message, example, true));
 }
 
 /** Whether a line says something. For what bounds the work, `none` does: it is not the same as leaving it to the policy. */

@@ -52,8 +52,12 @@ const lookAlikes = new Map(
 /** Longer than any label: a bound on the expressions below, which backtrack. */
 const maxLabelChars = 200;
 
+const fewWords = /^[A-Za-z]+(?: [A-Za-z]+)*$/u;
+
 /** A label as compared: case, spaces, dashes, emphasis, numbering and trailing colons do not matter. */
 export function plainLabel(text: string): string {
+  // Most labels are a few words, and a body may be all labels.
+  if (text.length <= maxLabelChars && fewWords.test(text)) return text.toLowerCase();
   return withoutJoiners(text.slice(0, maxLabelChars))
     .text.replace(/[`*_]{1,3}(?=\S)|(?<=\S)[`*_]{1,3}/gu, '')
     .replace(/^\s*(?:[-*+]\s+|\d{1,3}[.)]\s+)+/u, '')

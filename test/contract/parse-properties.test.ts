@@ -86,7 +86,7 @@ describe('parsing any text', () => {
       fc.property(bodies, ({ body, marks }) => {
         const { contract, problems } = parseContract(body);
         const seen = JSON.stringify({ contract, problems });
-        const duplicated = problems.filter(({ message }) => message.includes('given twice'));
+        const duplicated = problems.filter(({ message }) => / is given (?:twice|\d+ times), /u.test(message));
 
         for (const mark of marks) if (!seen.includes(mark)) expect(duplicated).not.toEqual([]);
       }),
@@ -131,6 +131,9 @@ describe('parsing at length', () => {
   };
   const hostile: Record<string, string> = {
     'small sections': fill('## Note\n\nSome `text`.\n\n- Given a\n- When b\n- Then c\n\n- Files: src/**, test/**\n'),
+    'one heading again and again': fill('## Goal\nx\n'),
+    'one check again and again': fill('- Lint: x\n', '## Checks before review\n'),
+    'labels that are none': fill('- Zap: a\n', '## Execution boundaries\n'),
     'one field of many items': fill('  - src/a.ts, src/b/**\n', '## Execution boundaries\n- Allowed files:\n'),
     'given upon given': fill('- Given a\n', '## Acceptance criteria\n'),
     'open comments': fill('a <!-- b\n'),

@@ -534,8 +534,16 @@ describe('a contract that would show one thing and mean another', () => {
 
     expect(contract).toMatchObject({ goal: 'Slugs keep their letters.', boundaries: { files: ['src/**'] } });
     expect(problems.map(({ field, message, blocking }) => [field, message, blocking])).toEqual([
-      ['Allowed files', '`Allowed files` is given twice, on lines 11 and 13: keep one.', true],
       ['Goal', '`Goal` is given twice, on lines 1 and 17: keep one.', true],
+      ['Allowed files', '`Allowed files` is given twice, on lines 11 and 13: keep one.', true],
+    ]);
+  });
+
+  test('says once how often a field is given, however often it is', () => {
+    const { problems } = parseContract(withPart('## Goal\n\nAnother\n\n'.repeat(2_900)));
+
+    expect(problems.map(({ message }) => message)).toEqual([
+      '`Goal` is given 2901 times, on lines 1, 9 and more: keep one.',
     ]);
   });
 

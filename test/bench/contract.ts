@@ -1,0 +1,34 @@
+import { parseContract } from '../../src/contract/parse.ts';
+import type { BenchRow } from './row.ts';
+
+const rounds = 40;
+const largestChars = 65_536;
+const fill = (start: string, unit: string): string =>
+  start + unit.repeat(Math.floor((largestChars - start.length) / unit.length));
+const bodies: readonly [string, string][] = [
+  [
+    'criteria',
+    fill(
+      '## Goal\n\nx\n\n## Acceptance criteria\n\n',
+      '- Given a long title, When the slug is made, Then it is short\n',
+    ),
+  ],
+  [
+    'prose',
+    fill('### Goal\n\n', 'Kürzel von Überschriften behalten ihre Buchstaben, damit Verweise lesbar bleiben.\n\n'),
+  ],
+  ['a heading, thousands of times', fill('', '## Goal\nx\n')],
+  ['a field, thousands of times', fill('## Execution boundaries\n', '- Allowed files: src/**\n')],
+];
+
+/** Reading the longest contract that an issue can hold, against 5 ms: the best of some rounds. */
+export async function contractBench(): Promise<BenchRow[]> {
+  return bodies.map(([name, body]) => {
+    const times = Array.from({ length: rounds }, () => {
+      const startedAt = performance.now();
+      parseContract(body);
+      return performance.now() - startedAt;
+    });
+    return { name: `contract of 64 KB, ${name} / 5 ms`, figure: Math.min(...times), floor: 5, target: 1, unit: 'ms' };
+  });
+}
