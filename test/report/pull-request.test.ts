@@ -88,6 +88,66 @@ describe('the body of a pull request', () => {
     expect(body).toContain('**Failing before, on base as well**\n\n- `cart › fills`');
   });
 
+  it('shows all outputs of a flake, on head and on base', () => {
+    const checks = [
+      checkVerdict('e2e', 'flaky', {
+        head: record(1, 'red at first'),
+        headAgain: record(0, 'green at the second try'),
+        base: record(0, 'base was green'),
+        baseAgain: record(0, 'base was green again'),
+      }),
+    ];
+
+    const body = pullRequestBody(samplePullRequest({ verdict: sampleVerdict({ checks }) }));
+
+    for (const seen of ['red at first', 'green at the second try', 'base was green', 'base was green again'])
+      expect(body).toContain(seen);
+    expect(body).toContain('Head, run again: passed, exit code 0');
+    expect(rowsOf(body, 'Checks')[1]?.at(-1)).toBe('🟠 flaky');
+  });
+
+  it('says how each check ended that was killed, and who waived one', () => {
+    const killed = (kind: string, end: 'timed-out' | 'out-of-memory' | 'output-limit') =>
+      checkVerdict(kind, end, { head: record(null, '', { end }) });
+    const waived = checkVerdict('lint', 'waived', { reason: 'failed, waived by ada: legacy' });
+    const checks = [killed('a', 'timed-out'), killed('b', 'out-of-memory'), killed('c', 'output-limit'), waived];
+
+    const rows = rowsOf(pullRequestBody(samplePullRequest({ verdict: sampleVerdict({ checks }) })), 'Checks');
+
+    expect(rows.slice(1).map((row) => [row[0], row[3], row.at(-1)])).toEqual([
+      ['lint', 'failed', '🟡 waived: failed, waived by ada: legacy'],
+      ['a', 'timed out', '❌ timed out'],
+      ['b', 'out of memory', '❌ out of memory'],
+      ['c', 'output limit', '❌ output limit'],
+    ]);
+  });
+
+  it.each([
+    ['db/migrations/7_add.sql', 'Data: a migration'],
+    ['yarn.lock', 'Dependencies: install again'],
+    ['config/app.yml', 'Configuration: deploy it again'],
+    ['src/api.pb.go', 'Generated files: generate them again'],
+  ])('notes beside the rollback what reverting %s does not undo', (path, note) => {
+    const touched = { path, status: 'modified' as const, binary: false, added: 1, removed: 0 };
+    const rollback = (changes: ReturnType<typeof samplePullRequest>['changes']) =>
+      pullRequestBody(samplePullRequest({ changes })).split('## Rollback')[1] ?? '';
+
+    expect(rollback([touched])).toContain(`${note}`);
+    expect(rollback([touched])).toContain(`\`${path}\``);
+    expect(rollback([{ ...touched, path: 'src/slug.js' }])).not.toContain(note);
+  });
+
+  it('says whether reverting was tried, and what it gave', () => {
+    const tried = (rollbackTried: ReturnType<typeof sampleVerdict>['rollbackTried']) =>
+      pullRequestBody(samplePullRequest({ verdict: sampleVerdict({ rollbackTried }) }));
+
+    expect(tried({ ok: true, note: '' })).toContain('Tried: reverting `base..head` gives exactly the tree of base.');
+    expect(tried({ ok: false, note: 'conflicts in a.js' })).toContain(
+      'does not give the tree of base: `conflicts in a.js`',
+    );
+    expect(tried(null)).toContain('Reverting was not tried.');
+  });
+
   it('names every check that did not run, with the reason', () => {
     const body = pullRequestBody(samplePullRequest());
 
@@ -197,6 +257,39 @@ describe('the body of a pull request', () => {
       expect(rowsOf(body, section).length, section).toBeGreaterThan(5);
     }
     expect(body.match(/<details>/g)?.length ?? 0).toBe(body.match(/<\/details>/g)?.length ?? 0);
+  });
+
+  it('stays under the limit with whole tables however much of whatever there is', () => {
+    const sizes = fc.record({
+      checks: fc.integer({ min: 0, max: 150 }),
+      criteria: fc.integer({ min: 0, max: 300 }),
+      notes: fc.integer({ min: 0, max: 500 }),
+      chars: fc.integer({ min: 0, max: 40_000 }),
+      text: hostileText,
+    });
+    fc.assert(
+      fc.property(sizes, ({ checks, criteria, notes, chars, text }) => {
+        const long = text.repeat(Math.ceil(chars / Math.max(1, text.length))).slice(0, chars);
+        const verdict = sampleVerdict({
+          checks: Array.from({ length: checks }, (_, index) =>
+            checkVerdict(`k${index}`, 'failing-before', { reason: long, head: record(1, long), base: record(1, long) }),
+          ),
+          criteria: Array.from({ length: criteria }, (_, index) => ({
+            ...{ id: `AC${index}`, text: long, state: 'none' as const, by: null, note: long },
+          })),
+          notes: Array.from({ length: notes }, () => long),
+        });
+
+        const body = pullRequestBody(samplePullRequest({ verdict, missingContext: [long, long] }));
+
+        expect(body.length).toBeLessThan(65_536);
+        expect(headings(body)).toEqual(sections.map((section) => `2 ${section}`));
+        for (const table of nodes(parse(body)).filter((node) => node.type === 'table'))
+          expect(new Set(table.children?.map((row) => row.children?.length)).size).toBe(1);
+        expect(body.match(/<details>/g)?.length ?? 0).toBe(body.match(/<\/details>/g)?.length ?? 0);
+      }),
+      { numRuns: 6 },
+    );
   });
 
   it('has a plain title from the issue, or from the goal when that is empty', () => {

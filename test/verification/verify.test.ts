@@ -170,6 +170,57 @@ describe('verification of a tree', () => {
     expect([verdict.next, verdict.conclusion]).toEqual(['open', 'neutral']);
   });
 
+  it('judges each check by its own end: killed by its time-out, its memory or its output, and sends these back', async () => {
+    const tree = await treeWith({ 'src/slug.js': goodSlug });
+    const ends = ['timed-out', 'out-of-memory', 'output-limit'] as const;
+    const checks = ends.map((end, index) => check(end, end, `on head # ${end}`, { timeoutMs: 1000 * (index + 1) }));
+    const whole = ground.doors(tree);
+    const times: number[] = [];
+    const openHead = async (): Promise<Sandbox> => {
+      const sandbox = await whole.openHead();
+      const nothing = { text: 'last words', totalBytes: 10, truncated: false };
+      return {
+        ...sandbox,
+        run: async ({ command, timeoutMs }) => {
+          times.push(timeoutMs);
+          const end = ends.find((each) => command.endsWith(each)) ?? 'exited';
+          return { end, exitCode: null, stdout: nothing, stderr: nothing, durationMs: 1 };
+        },
+      };
+    };
+    const openBase = async (): Promise<Sandbox> => {
+      const sandbox = await whole.openBase();
+      return { ...sandbox, run: (call) => sandbox.run({ ...call, command: 'true' }) };
+    };
+
+    const verdict = await ground.verify(
+      { tree, contract: contractWith(0), walls: wallsWith(checks) },
+      { doors: { openHead, openBase } },
+    );
+
+    expect(verdict.checks.map(({ kind, state, headAgain }) => [kind, state, headAgain])).toEqual(
+      ends.map((end) => [end, end, null]),
+    );
+    expect(times).toEqual([1000, 2000, 3000]);
+    expect(verdict.next).toBe('build');
+    expect(verdict.feedback).toContain('last words');
+  });
+
+  it('runs in an environment that holds nothing of this process', async () => {
+    process.env.MILLWRIGHT_TEST_OF_VERIFICATION = 'leaked';
+    const tree = await treeWith({ 'src/slug.js': goodSlug });
+
+    const verdict = await ground.verify(
+      { tree, contract: contractWith(0), walls: wallsWith([check('env', 'Environment', 'env; id -u')]) },
+      { fresh: true },
+    );
+    delete process.env.MILLWRIGHT_TEST_OF_VERIFICATION;
+
+    const output = verdict.checks[0]?.head?.output ?? '';
+    expect(output).not.toMatch(/leaked|TOKEN|API_KEY|DOCKER_HOST/);
+    expect(output.trimEnd().split('\n').at(-1)).toBe('1000');
+  });
+
   it('asks for the agent’s reason when nothing was changed, and runs nothing', async () => {
     const tree = await ground.git.treeOf(ground.repository, ground.base);
     const events: VerifyEvent[] = [];
