@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Doors } from './doors.ts';
 import { eventsOf } from './engine/ledger.ts';
-import type { RunNumbers } from './report/facts.ts';
+import { noNumbers, type RunNumbers } from './report/facts.ts';
 import type { Run } from './run.ts';
 
 const call = z.object({
@@ -14,16 +14,7 @@ const entered = z.object({ stage: z.string() });
 /** What a run took so far, over all its attempts, from its ledger. */
 export async function runNumbers(run: Run, { db }: Pick<Doors, 'db'>): Promise<RunNumbers> {
   const events = await eventsOf(db, run.id, { kinds: ['model.call', 'stage', 'run.state'], limit: 100_000 });
-  const numbers: RunNumbers = {
-    rounds: 0,
-    turns: 0,
-    inputTokens: 0,
-    cachedInputTokens: 0,
-    outputTokens: 0,
-    costUsd: 0,
-    stablePrefix: null,
-    durationMs: 0,
-  };
+  const numbers: RunNumbers = { ...noNumbers };
   const repeated = { tokens: 0, of: 0 };
   for (const event of events) {
     if (event.kind === 'stage' && entered.safeParse(event.data).data?.stage === 'build') numbers.rounds += 1;

@@ -29,6 +29,18 @@ export interface RunNumbers {
   durationMs: number;
 }
 
+/** Of a run that has done nothing yet. */
+export const noNumbers: Readonly<RunNumbers> = {
+  rounds: 0,
+  turns: 0,
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  outputTokens: 0,
+  costUsd: 0,
+  stablePrefix: null,
+  durationMs: 0,
+};
+
 /** The agent's own words about its work. Shown as claims, never as evidence. */
 export interface AgentClaims {
   summary: string | null;

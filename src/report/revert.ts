@@ -3,7 +3,7 @@ import { changedFilesTable } from './changed-files.ts';
 import { checkRunReport } from './check-run.ts';
 import { checkTable, findingsList, outputBlocks, skippedList } from './check-table.ts';
 import { code, inert, link, plain } from './escape.ts';
-import type { ChangedFile, CheckRunReport } from './facts.ts';
+import { type ChangedFile, type CheckRunReport, noNumbers } from './facts.ts';
 import { type Block, fixed, joinWithin, listVariants } from './join-within.ts';
 import { changeTotals, plural } from './phrases.ts';
 import { lastingNotes } from './rollback-section.ts';
@@ -124,17 +124,6 @@ function runTable(input: RevertInput): string {
   ];
   return ['| Run | |', '| --- | --- |', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
 }
-
-const noNumbers = {
-  rounds: 0,
-  turns: 0,
-  inputTokens: 0,
-  cachedInputTokens: 0,
-  outputTokens: 0,
-  costUsd: 0,
-  stablePrefix: null,
-  durationMs: 0,
-};
 
 /** The check run `millwright` on the head of the revert; null while there is nothing to conclude. */
 export function revertCheckRun(input: RevertInput): CheckRunReport | null {

@@ -5,7 +5,7 @@ import { latestOutput, outputsOf, type SavedOutput } from '../engine/outputs.ts'
 import { patchOf } from '../engine/patches.ts';
 import { spentOn } from '../engine/spend.ts';
 import { asMillwrightError } from '../errors.ts';
-import type { RunNumbers, StatusInput } from '../report/facts.ts';
+import { noNumbers, type RunNumbers, type StatusInput } from '../report/facts.ts';
 import type { Run } from '../run.ts';
 import { BuildResult } from '../stages/build.ts';
 import { Briefing } from '../stages/context.ts';
@@ -94,17 +94,6 @@ export async function viewOf(run: Run, doors: ViewDoors & Doors): Promise<RunVie
     issueUrl: run.issue === 0 ? null : `${host.githubUrl}/${run.owner}/${run.name}/issues/${run.issue}`,
   };
 }
-
-const noNumbers: RunNumbers = {
-  rounds: 0,
-  turns: 0,
-  inputTokens: 0,
-  cachedInputTokens: 0,
-  outputTokens: 0,
-  costUsd: 0,
-  durationMs: 0,
-  stablePrefix: null,
-};
 
 async function roundsOf(db: Database, runId: string): Promise<Round[]> {
   const [builds, verdicts] = await Promise.all([

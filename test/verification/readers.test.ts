@@ -41,12 +41,6 @@ describe('the output of a test runner', () => {
     expect(readRunnerOutput('built in 3 s')).toEqual({ executed: null, failures: [] });
   });
 
-  it('tells the tests after a failure whose message fills an attribute of any length', () => {
-    const long = `<testsuite><testcase name="a"><failure message="${'x'.repeat(200_000)}"/></testcase><testcase name="b"/></testsuite>`;
-
-    expect(readJunit(long)).toEqual({ passed: ['b'], failed: ['a'], skipped: [] });
-  });
-
   it('is read in linear time, whatever it is', () => {
     const started = Date.now();
     for (const text of ['\n'.repeat(200_000), ' '.repeat(200_000), '1 passed, '.repeat(20_000), 'ok 1 '.repeat(40_000)])
