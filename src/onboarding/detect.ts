@@ -27,8 +27,10 @@ const notOurs =
   /(?:^|\/)(?:node_modules|vendor|third_party|examples?|samples?|fixtures?|testdata|tests?|spec|docs?|dist|build|target|\.[^/]+)(?:\/|$)/;
 /** Toolchains told apart by folder; more than these belong to a person's judgment. */
 const mostFolders = 4;
-/** Names that stand in a command and a glob as they are. */
-const plainFolder = /^[\w.-]+(?:\/[\w.-]+)*$/;
+/** Names that stand in a command and a glob as they are, and are no options there. */
+const plainFolder = /^[\w.][\w.-]{0,99}(?:\/[\w.-]{1,100})*$/;
+/** Folders of sources that a draft names: where there are more, a person has to say which ones are meant. */
+const mostWorkFolders = 40;
 
 /** Looks for tools at the top; where a language has none there, in the folders just below. */
 export async function detect(files: RepositoryFiles): Promise<Detected> {
@@ -145,7 +147,10 @@ function allowedPaths(files: RepositoryFiles): string[] {
     ),
   );
   return [
-    ...[...new Set([...work, ...manifests])].sort().map((name) => `${name}/**`),
+    ...[...new Set([...work, ...manifests])]
+      .sort()
+      .slice(0, mostWorkFolders)
+      .map((name) => `${name}/**`),
     ...[...endings].sort().map((ending) => `*${ending}`),
   ];
 }

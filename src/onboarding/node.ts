@@ -154,6 +154,8 @@ async function setupOf(files: RepositoryFiles, found: Manifest, manager: Package
   };
 }
 
+const mostRegistries = 10;
+
 /** The registries that the repository itself names; which one is usual is for its people to say. */
 async function registries(files: RepositoryFiles): Promise<string[]> {
   const rc = `${await files.text('.npmrc')}\n${await files.text('.yarnrc.yml')}`;
@@ -161,7 +163,7 @@ async function registries(files: RepositoryFiles): Promise<string[]> {
     ...rc.matchAll(/^\s*(?:@[\w.-]+:)?(?:registry|npmRegistryServer)\s*[=:]\s*["']?(https?:\/\/[^\s"']+)/gm),
   ];
   const named = addresses.flatMap(([, address]) => hostOf(address ?? ''));
-  return [...new Set(named)];
+  return [...new Set(named)].slice(0, mostRegistries);
 }
 
 function hostOf(address: string): string[] {

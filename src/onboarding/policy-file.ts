@@ -101,7 +101,7 @@ function checks({ checks }: Detected): string {
 }
 
 function checkLines({ kind, command, report, from }: FoundCheck): string[] {
-  const origin = `# ${from.replaceAll(/[^\x20-\x7e]/g, '?')}`;
+  const origin = `# ${from.slice(0, 120).replaceAll(/[^\x20-\x7e]/g, '?')}`;
   if (report === undefined) return [`  ${kind}: ${scalar(command)} ${origin}`];
   return [`  ${kind}: ${origin}`, `    command: ${scalar(command)}`, `    report: ${scalar(report)}`];
 }

@@ -3,7 +3,9 @@ import type { RepositoryFiles } from './repository-files.ts';
 import { type Detector, type FoundCheck, firstOfEachKind, names } from './toolchain.ts';
 
 const manifests = ['pyproject.toml', 'setup.py', 'setup.cfg', 'Pipfile', 'tox.ini'];
-const requirementList = /^(?:requirements\/)?[\w.-]*requirements[\w.-]*\.txt$|^requirements\/[\w.-]+\.txt$/;
+const requirementList =
+  /^(?:requirements\/)?(?:\w[\w.-]{0,60})?requirements[\w.-]{0,60}\.txt$|^requirements\/\w[\w.-]{0,60}\.txt$/;
+const mostLists = 20;
 const testFile = /(?:^|\/)(?:test_[^/]*|[^/]*_test|conftest)\.py$/;
 
 /** What a Python repository says about itself. */
@@ -64,7 +66,7 @@ export const detectPython: Detector = async (files) => {
 
 async function readFacts(files: RepositoryFiles): Promise<PythonFacts | null> {
   const present = manifests.filter((path) => files.has(path));
-  const requirements = files.paths.filter((path) => requirementList.test(path));
+  const requirements = files.paths.filter((path) => requirementList.test(path)).slice(0, mostLists);
   const isPython = files.paths.some((path) => /^[^/]+\.py$/.test(path));
   if (present.length === 0 && requirements.length === 0 && !isPython) return null;
   const texts = await Promise.all([...present, ...requirements].map((path) => files.text(path)));
