@@ -35,8 +35,13 @@ export function addRunCommand(program: Command, finish: Finish): void {
     .requiredOption('--contract <file>', 'the contract, as Markdown')
     .option('--answer <text>', 'answer what the run waits for: guidance, or a command such as "/allow src/**"')
     .option('--json', 'the result as JSON')
+    .addHelpText('after', runHelp)
     .action(async (options: RunOptions) => finish(await (await import('./run-local.ts')).runLocally(options)));
 }
+
+const runHelp = `
+Example: millwright run --repo ~/src/shop --contract task.md > pull-request.md
+Exit codes: 0 the branch is there; 1 failed; 2 the call, the environment or the contract is to be mended; 3 it waits for a person`;
 
 export function addRunsCommands(program: Command, finish: Finish): void {
   program

@@ -10,7 +10,7 @@ import { type Frame, Page } from './layout.tsx';
 import { LogPart, TranscriptPart } from './log-part.tsx';
 import { BriefingPart, PlanPart } from './plan-part.tsx';
 import { RoundsPart } from './rounds-part.tsx';
-import type { RunView } from './run-view.ts';
+import { type RunView, shownTranscript } from './run-view.ts';
 import { Numbers } from './spent-part.tsx';
 import { Block, Code, Line, lineOf, Moment, markOf, Prose, Said, State, stateWord } from './text.tsx';
 
@@ -46,7 +46,10 @@ export function RunPage({ frame, view, allowed }: { frame: Frame; view: RunView;
         address={address}
         page={{
           events: view.transcript,
-          earlier: earlier === undefined ? null : `${address}/transcript?before=${earlier.id}`,
+          earlier:
+            earlier === undefined || view.transcript.length < shownTranscript
+              ? null
+              : `${address}/transcript?before=${earlier.id}`,
         }}
       />
     </Page>
@@ -182,7 +185,7 @@ function Actions({ run, allowed, csrf }: { run: Run; allowed: Allowed; csrf: str
   return (
     <div class="actions">
       {allowed.retry ? (
-        <details>
+        <details name="actions">
           <summary class="button">Retry …</summary>
           <form method="post" action={`${address}/retry`}>
             <input type="hidden" name="csrf" value={csrf} />
@@ -204,7 +207,7 @@ function Actions({ run, allowed, csrf }: { run: Run; allowed: Allowed; csrf: str
         </details>
       ) : null}
       {allowed.stop ? (
-        <details>
+        <details name="actions">
           <summary class="button danger">Stop …</summary>
           <form method="post" action={`${address}/stop`}>
             <input type="hidden" name="csrf" value={csrf} />

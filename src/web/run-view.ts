@@ -52,7 +52,7 @@ export interface PatchView {
 const shownLines = 2_000;
 /** Newest events that a page shows. */
 const shownEvents = 200;
-const shownTranscript = 60;
+export const shownTranscript = 60;
 /** Longest data of an event that a page shows, in characters of JSON. */
 export const shownEventChars = 24_000;
 /** Kinds that make the transcript: what was asked of the model, what it said, what its tools did. */

@@ -82,12 +82,15 @@ test('a run is signed in to, looked at and stopped, by the keyboard alone', asyn
   const headings = await page.getByRole('heading', { level: 2 }).allTextContents();
   await page.getByText('Stop …').focus();
   await page.keyboard.press('Enter');
+  await page.keyboard.press('Escape');
+  const closed = (await page.locator('.actions details[open]').count()) === 0;
+  await page.keyboard.press('Enter');
   await page.keyboard.press('Tab');
   await page.keyboard.type('not needed any more');
   await page.keyboard.press('Enter');
   await page.locator('.state-stopped').waitFor();
 
-  expect([skip?.trim(), landed]).toEqual(['Skip to the content', 'main']);
+  expect([skip?.trim(), landed, closed]).toEqual(['Skip to the content', 'main', true]);
   expect(headings).toEqual(
     expect.arrayContaining(['Changes', 'Verification', 'Log', 'Contract as parsed', 'Policy in force']),
   );
@@ -137,9 +140,14 @@ test('hostile text runs nothing, links nowhere and moves nothing out of its plac
     question: hostile,
     detail: `${hostile}\n`.repeat(50),
   });
+  await db.run(
+    `INSERT INTO lessons (id, repository, signature, state, data, created_at_ms, updated_at_ms) VALUES ('l', $1, 's', 'new', $2, 1, 1)`,
+    run.repository,
+    JSON.stringify({ rule: `${'W'.repeat(500)} ${hostile}`, path: hostile }),
+  );
   await signIn('otto');
 
-  for (const path of ['/', `/runs/${run.id}`, `/runs/${run.id}/transcript`]) {
+  for (const path of ['/', '/lessons', '/trends', `/runs/${run.id}`, `/runs/${run.id}/transcript`]) {
     await page.goto(`${origin}${path}`);
     await page.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })");
     const foreign = await page

@@ -87,6 +87,14 @@ function follow(log) {
   });
 }
 
+// What was opened over the page goes by Escape, and the button that opened it has the focus again.
+document.addEventListener('keydown', (event) => {
+  const open = event.key === 'Escape' ? document.querySelector('.actions details[open]') : null;
+  if (!open) return;
+  open.open = false;
+  open.querySelector('summary').focus();
+});
+
 tellTimes(document);
 const log = document.querySelector('.log');
 if (log) log.scrollTop = log.scrollHeight;
