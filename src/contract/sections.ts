@@ -94,12 +94,19 @@ function enter(split: Split, place: Place, line: Line): Place {
 function innerHeading(split: Split, section: Section, line: Line): Entry | null {
   if (section === checks) {
     const kind = checkKind(line.text);
+    if (kind !== null) noteImitation(split, line.text, line.number);
     return kind === null ? null : checkEntry(kind, line);
   }
   const found = fieldOfSection(section, line.text);
   if (!found) return null;
   if (found.lookAlike) split.lookAlikes.push({ label: found.field.label, text: line.text, line: line.number });
   return fieldEntry(section, found.field, line.number);
+}
+
+/** The name of a check that only looks like a usual one. */
+function noteImitation(split: Split, text: string, line: number): void {
+  const named = nameOfHeading(text);
+  if (named?.lookAlike) split.lookAlikes.push({ label: nameLabel(named), text, line });
 }
 
 /** `### Migration check` outside the checks section is a further check as well: an issue form has no sections. */
@@ -133,6 +140,7 @@ function addToSection(split: Split, place: Extract<Place, { what: 'section' }>, 
     const { label, value } = labelled;
     const found = section === checks ? null : fieldOfSection(section, label);
     if (found?.lookAlike) split.lookAlikes.push({ label: found.field.label, text: label, line: line.number });
+    if (section === checks) noteImitation(split, label, line.number);
     const entry = found
       ? fieldEntry(section, found.field, line.number)
       : checkEntry(checkKind(label) ?? '', { ...line, text: label });

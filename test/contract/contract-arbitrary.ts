@@ -115,7 +115,15 @@ export const contractArbitrary: fc.Arbitrary<Contract> = fc
     stop: fc.record({
       text: fc.oneof(fc.constant(''), prose),
       limits: fc.record(
-        { minutes: whole, turns: whole, tokens: whole, dollars: fc.constantFrom(3, 2.5, 0.01) },
+        {
+          minutes: whole,
+          turns: whole,
+          rounds: whole,
+          tokens: whole,
+          files: whole,
+          lines: whole,
+          dollars: fc.constantFrom(3, 2.5, 0.01),
+        },
         { requiredKeys: [] },
       ),
     }),

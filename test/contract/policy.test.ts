@@ -155,6 +155,19 @@ describe('an error in a policy file', () => {
     ]);
   });
 
+  test.each([
+    ['Cyrillic letters', 'acme/*'.replace('a', '\u0430')],
+    ['a Kelvin sign', 'shop\u212a/*'],
+    ['a full-width slash', 'acme\uff0f*'],
+    ['a zero-width space', 'ac\u200bme/*'],
+    ['a direction mark', '\u202eacme/*'],
+    ['a combining mark', 'acme\u0301/*'],
+  ])('names a repository of the operator that only looks like another: %s', (_what, match) => {
+    const problems = problemsOf(`for:\n  - match: "${match}"\n    secrets: [TOKEN]\n`, 'operator');
+
+    expect(problems.map(({ line, key }) => [line, key])).toEqual([[2, 'for[0].match']]);
+  });
+
   test('is an answer, never an exception, whatever the file holds', () => {
     const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c]\nsecrets: [*d,*d,*d,*d,*d,*d]`;
     const pieces = fc.array(
