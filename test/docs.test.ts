@@ -75,6 +75,36 @@ describe('the manifest', () => {
   });
 });
 
+describe('whoever registers the app by hand', () => {
+  it('is told the same events and permissions as the manifest asks for', () => {
+    const manifest = parse(read('app.yml')) as {
+      default_events: string[];
+      default_permissions: Record<string, string>;
+    };
+    const spelt = (name: string) => `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll('_', ' ')}`;
+    const [, events = ''] = /\*\*Events\*\*: (.*)\.\n/.exec(read('docs/install.md')) ?? [];
+    const [, permissions = ''] = /\*\*Repository permissions\*\*: ([^.]*)\./.exec(read('docs/install.md')) ?? [];
+    const names: Record<string, string> = { statuses: 'Commit statuses' };
+    const access: Record<string, string> = { read: '*read*', write: '*read and write*' };
+
+    expect(events.split(', ').toSorted()).toEqual(manifest.default_events.map(spelt).toSorted());
+    expect(permissions.split(', ').toSorted()).toEqual(
+      Object.entries(manifest.default_permissions)
+        .map(([name, level]) => `${names[name] ?? spelt(name)} ${access[level]}`)
+        .toSorted(),
+    );
+  });
+});
+
+describe('the pictures', () => {
+  it('are small enough for a page that opens at once', () => {
+    const sizes = globSync('docs/images/*.png').map((file) => readFileSync(file).length);
+
+    expect(sizes.length).toBeGreaterThan(3);
+    expect(Math.max(...sizes)).toBeLessThan(150 * 1024);
+  });
+});
+
 describe('the papers', () => {
   it.each(papers)('%s links only to what is there', (file) => {
     const links = [...prose(file).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
