@@ -14,6 +14,8 @@ const heavy = [
   'test/whole-run*.test.ts',
   'test/chaos/**/*.test.ts',
 ];
+/** No containers, and mostly waiting: many at once. */
+const lives = ['test/chaos/faults-*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -36,7 +38,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'containers', include: heavy, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: { name: 'containers', include: heavy, exclude: lives, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: { name: 'lives', include: lives, maxConcurrency: 8, sequence: { groupOrder: 2 } },
       },
     ],
   },

@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
 import { MillwrightError } from '../errors.ts';
-import { engineCall, engineLookup } from './docker-client.ts';
+import { engineLookup } from './docker-client.ts';
 
 /** What of a local image matters here. */
 export interface ImageFacts {
@@ -75,41 +75,4 @@ async function pull(docker: Docker, image: string, timeoutMs: number): Promise<v
       cause: error,
     });
   }
-}
-
-/**
- * An image without VOLUMEs: an anonymous volume would hide what lies under it from commits and escape the disk limit,
- * and no option at create can drop it. Such an image is flattened once (export, import), its environment kept.
- * `labels` mark the container that is needed meanwhile, so that the reaper finds it after a crash.
- */
-export async function withoutVolumes(
-  docker: Docker,
-  image: ImageFacts,
-  labels: Record<string, string>,
-): Promise<ImageFacts> {
-  if (image.volumes.length === 0) return image;
-  const flat = `millwright-flat:${image.id.replace('sha256:', '').slice(0, 24)}`;
-  const known = await localImage(docker, flat);
-  if (known) return known;
-  const container = await engineCall(
-    'create a container to flatten',
-    docker.createContainer({ Image: image.id, Entrypoint: ['/bin/sh'], Labels: labels }),
-  );
-  try {
-    const files = await engineCall('export the image', container.export());
-    const changes = image.env.map(
-      (line) => `ENV ${line.slice(0, line.indexOf('='))}=${JSON.stringify(line.slice(line.indexOf('=') + 1))}`,
-    );
-    const [repo, tag] = flat.split(':');
-    const timeoutMs = 15 * 60_000;
-    const progress = await engineCall('import the image', docker.importImage(files, { repo, tag, changes }), timeoutMs);
-    await new Promise<void>((resolve, reject) =>
-      docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve())),
-    );
-  } finally {
-    await engineCall('remove a flattened container', container.remove({ force: true, v: true }));
-  }
-  const made = await localImage(docker, flat);
-  if (!made) throw new MillwrightError('outside.sandbox', { message: 'an image could not be flattened' });
-  return made;
 }

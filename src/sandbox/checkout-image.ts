@@ -1,7 +1,8 @@
 import { putTar, putWorkFolders } from './archive.ts';
-import { type ImageFacts, policyImage, withoutVolumes } from './base-image.ts';
+import { type ImageFacts, policyImage } from './base-image.ts';
 import { labels } from './container-options.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { withoutVolumes } from './flat-image.ts';
 import { cacheKey, type ImageCache } from './image-cache.ts';
 import { createContainer } from './launch.ts';
 import { removeContainer } from './reaper.ts';
@@ -50,7 +51,7 @@ export class CheckoutImages {
   async #base(request: PrepareRequest): Promise<ImageFacts> {
     const { docker, instance, clock, pullTimeoutMs } = this.#parts;
     const image = await policyImage(docker, request.image, pullTimeoutMs);
-    return withoutVolumes(docker, image, {
+    return withoutVolumes(this.#parts, this.#cache, image, {
       [labels.instance]: instance,
       [labels.run]: request.run ?? 'prepare',
       [labels.deadline]: String(clock.nowMs() + makingMs),

@@ -10,6 +10,7 @@ export const labels = {
   deadline: 'millwright.deadline',
   checkout: 'millwright.checkout',
   setup: 'millwright.setup',
+  flat: 'millwright.flat',
   /** Run that alone may use this image. */
   private: 'millwright.private',
 } as const;

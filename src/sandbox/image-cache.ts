@@ -6,7 +6,7 @@ import { engineCall, engineLookup, statusOf } from './docker-client.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { EvictAges } from './sandbox.ts';
 
-export type CacheKind = 'checkout' | 'setup';
+export type CacheKind = 'checkout' | 'setup' | 'flat';
 
 /** A key for what an image was made from. */
 export function cacheKey(parts: readonly unknown[]): string {
@@ -53,6 +53,21 @@ export class ImageCache {
     // Without a pause: one that met a starting exec once hung the engine.
     const options = { ...this.#names(kind, key), pause: false, changes };
     await engineCall('keep an image', container.commit(options), timeoutMs);
+    return this.#made(kind, key);
+  }
+
+  /** Keeps files (a tar) as the image with that key; `changes` are Dockerfile lines. */
+  async keepFiles(files: NodeJS.ReadableStream, kind: CacheKind, key: string, changes: string[]): Promise<ImageFacts> {
+    const { docker } = this.#parts;
+    const options = { ...this.#names(kind, key), changes: [...changes, `LABEL ${labels[kind]}=${key}`] };
+    const progress = await engineCall('import an image', docker.importImage(files, options), 15 * 60_000);
+    await new Promise<void>((resolve, reject) =>
+      docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve())),
+    );
+    return this.#made(kind, key);
+  }
+
+  async #made(kind: CacheKind, key: string): Promise<ImageFacts> {
     const facts = await localImage(this.#parts.docker, this.reference(kind, key));
     if (!facts) throw new Error(`the image ${this.reference(kind, key)} is gone right after it was made`);
     return facts;

@@ -2,6 +2,8 @@ import { afterEach, expect, test } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
 import { eventsOf } from '../../src/engine/ledger.ts';
 import { listRuns } from '../../src/engine/runs.ts';
+import type { ReapFilter } from '../../src/sandbox/sandbox.ts';
+import { FolderEngine } from '../doubles/sandbox-engine.ts';
 import { type GateSite, gateRepository, openSite, writes } from '../support/gate-site.ts';
 import type { ChatRequest, Reply } from '../support/model-stand-in.ts';
 import { scripted, submit } from '../support/scripted.ts';
@@ -95,4 +97,28 @@ test('a store whose clock jumps beyond the lease in mid-build lets the run begin
   expect(run).toMatchObject({ state: 'done', outcome: { code: 'review' }, attempt: 1 });
   expect(site.pulls()).toHaveLength(1);
   expect(site.said(number)).toHaveLength(1);
+});
+
+test('a clock that jumps forward takes no container before its deadline', { timeout: runMs }, async () => {
+  const filters: ReapFilter[] = [];
+  const engine = new FolderEngine();
+  engine.reap = async (filter) => {
+    filters.push(filter);
+    return 0;
+  };
+  const deadlines = () => filters.flatMap(({ expiredAtMs }) => (expiredAtMs === undefined ? [] : [expiredAtMs]));
+  site = await openSite({
+    replace: ({ clock }) => {
+      // What is done each minute is done at once.
+      stepped = steppingClock({ ...clock, sleep: (ms, signal) => clock.sleep(ms === 60_000 ? 50 : ms, signal) });
+      return { clock: stepped, sandbox: engine };
+    },
+  });
+  await until(() => deadlines().length > 0);
+  const before = deadlines().length;
+  stepped.stepMs = 2 * hourMs;
+
+  await until(() => deadlines().length > before + 2);
+
+  expect(Math.max(...deadlines()) - Date.now()).toBeLessThan(1_000);
 });

@@ -22,6 +22,8 @@ const seed = Number(values.seed);
 const wantedKills = Number(values.kills);
 /** More in one life would be taken for a run that kills its worker. */
 const killsOfALife = 8;
+/** Lives with random kills side by side: they wait for processes to start most of the time. */
+const livesAtOnce = 3;
 
 type Scenario = [name: string, act: (random: () => number) => Promise<Seen>];
 
@@ -74,11 +76,18 @@ console.log(`seed ${seed}`);
 console.log(['scenario'.padEnd(38), 'kills', '    took', ''.padEnd(20), 'invariants'].join('  '));
 await makeImage();
 for (const [index, scenario] of scenarios.entries()) if (scenario[0].includes(values.only)) await play(scenario, index);
-for (let life = 0; kills < wantedKills; life++) {
-  const store = life % 2 === 0 ? 'SQLite' : 'PostgreSQL';
-  const act = (random: () => number) => killAtRandom(store, Math.min(killsOfALife, wantedKills - kills), random);
-  await play([`kill -9 at random, ${store}`, act], scenarios.length + life);
+
+const lives: Scenario[] = [];
+for (let left = wantedKills - kills; left > 0; left -= killsOfALife) {
+  const store = lives.length % 2 === 0 ? 'SQLite' : 'PostgreSQL';
+  const ofThis = Math.min(killsOfALife, left);
+  lives.push([`kill -9 at random, ${store}`, (random) => killAtRandom(store, ofThis, random)]);
 }
+const left = lives.entries();
+const lane = async () => {
+  for (const [index, life] of left) await play(life, scenarios.length + index);
+};
+await Promise.all(Array.from({ length: livesAtOnce }, lane));
 console.log(
   `${kills} kills; ${failed === 0 ? 'everything holds' : `${failed} scenarios fail: repeat with --seed ${seed}`}`,
 );

@@ -32,6 +32,8 @@ export interface SiteOptions {
   /** Folder of the service's data; a temporary one when absent. */
   dataDir?: string;
   dockerHost?: string;
+  /** File of the operator's policy. */
+  policy?: string;
 }
 
 /** GitHub, a model, a store, and the processes of a service between them that may be killed at any moment. */
@@ -103,6 +105,7 @@ export async function openChaosSite(options: SiteOptions): Promise<ChaosSite> {
     RECONCILE_MINUTES: '0.05',
     ...(databaseUrl ? { DATABASE_URL: databaseUrl } : {}),
     ...(options.dockerHost ? { DOCKER_HOST: options.dockerHost } : {}),
+    ...(options.policy ? { MILLWRIGHT_POLICY: options.policy } : {}),
   };
   const services: Service[] = [];
   let opened: Database | null = null;

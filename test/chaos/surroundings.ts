@@ -8,7 +8,7 @@ import { docker } from '../support/sandboxes.ts';
 import { startSecondEngine } from '../support/second-engine.ts';
 import { until } from '../support/until.ts';
 import { boundaries, type Seen } from './kills.ts';
-import { type ChaosSite, image, openChaosSite } from './site.ts';
+import { type ChaosSite, image, openChaosSite, type SiteOptions } from './site.ts';
 
 const run = promisify(execFile);
 const build = boundaries[3];
@@ -93,19 +93,22 @@ export async function fullDisk(random: () => number): Promise<Seen> {
   await run('mkdir', [dataDir]);
   await run('mount', ['-o', 'loop', disk, dataDir]);
   try {
-    return await fill(dataDir, random);
+    // So small a disk would be taken for a full one from the beginning.
+    const policy = join(folder, 'policy.yml');
+    await writeFile(policy, 'retention: { free: 1m }\n');
+    return await fill({ store: 'SQLite', dataDir, policy }, random);
   } finally {
     await run('umount', ['--lazy', dataDir]);
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function fill(dataDir: string, random: () => number): Promise<Seen> {
-  await using site = await openChaosSite({ store: 'SQLite', dataDir });
+async function fill(options: SiteOptions & { dataDir: string }, random: () => number): Promise<Seen> {
+  await using site = await openChaosSite(options);
   const service = await site.serve();
   const first = await site.labelled();
   await service.enters(build);
-  const filling = join(dataDir, 'filling');
+  const filling = join(options.dataDir, 'filling');
   // Until nothing fits any more, also not what the store has set aside in its log.
   for (let part = 0; part < 100; part++) {
     const full = await writeFile(`${filling}-${part}`, Buffer.alloc(1024 ** 2)).then(

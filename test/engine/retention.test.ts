@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { claimRun, type Lease } from '../../src/engine/claim.ts';
@@ -220,6 +221,37 @@ test('an embedded store gives the room of deleted rows back to the disk', async 
   await store.db.run('DELETE FROM events');
   await store.db.returnSpace();
 
+  expect(statSync(file).size).toBeLessThan(5_000_000);
+  await store.remove();
+});
+
+test('an embedded store that was made without giving room back is made over at its start, with all it held, as soon as nobody else writes', async () => {
+  const store = await openSqliteStore();
+  const { run } = await enqueueRun(store.db, newRun(1));
+  for (let n = 0; n < 100; n++) await append(store.db, { runId: run.id, kind: 'tool.call', data: 'x'.repeat(200_000) });
+  await store.db.close();
+  const file = join(store.address, 'millwright.db');
+  using raw = new DatabaseSync(file);
+  raw.exec('PRAGMA auto_vacuum = NONE; VACUUM');
+  // By a connection of its own: one keeps what it read first.
+  const way = () => {
+    using fresh = new DatabaseSync(file);
+    return fresh.prepare('PRAGMA auto_vacuum').get()?.auto_vacuum;
+  };
+  raw.exec('BEGIN IMMEDIATE');
+
+  const early = store.another();
+  const seenEarly = await getRun(early, run.id);
+  const wayEarly = way();
+  await early.close();
+  raw.exec('COMMIT');
+  const late = store.another();
+
+  expect([seenEarly?.id, wayEarly]).toEqual([run.id, 0]);
+  expect(way()).toBe(2);
+  expect((await getRun(late, run.id))?.id).toBe(run.id);
+  await late.run('DELETE FROM events');
+  await late.returnSpace();
   expect(statSync(file).size).toBeLessThan(5_000_000);
   await store.remove();
 });

@@ -15,9 +15,11 @@ let issue: number;
 /** Waits that the door asked for, in milliseconds; they pass at once. */
 let waits: number[];
 let skewMs = 0;
+/** What a wrong time server has put on the machine's clock. */
+let jumpMs = 0;
 
 const clock: Clock = {
-  nowMs: () => Date.now() + skewMs,
+  nowMs: () => Date.now() + skewMs + jumpMs,
   elapsedMs: () => performance.now() + skewMs,
   sleep: async (durationMs) => {
     waits.push(durationMs);
@@ -28,6 +30,7 @@ const clock: Clock = {
 beforeEach(async () => {
   waits = [];
   skewMs = 0;
+  jumpMs = 0;
   stand = await startGitHub({ users: { maya: 'maintain', rita: 'write', tom: 'triage', otto: 'read', norma: 'none' } });
   await stand.createRepository(repo);
   issue = (await stand.openIssue({ repo, as: 'maya', title: 'one', body: 'text' })).number;
@@ -172,6 +175,23 @@ test('a long wait is left to the caller, and nothing is asked before it is over'
   skewMs += 121_000;
   expect(await codeOf(github.facts())).toBe('done');
 });
+
+test.each([4, -4])(
+  'a clock that jumps by %i hours makes the pause that GitHub asked for neither shorter nor longer',
+  async (hours) => {
+    stand.fault({ path: /graphql/, status: 429, headers: { 'retry-after': '120' } });
+    await codeOf(github.issue(issue));
+    const made = stand.requests().length;
+
+    jumpMs = hours * 3_600_000;
+    const early = await codeOf(github.facts());
+    const madeEarly = stand.requests().length;
+    skewMs += 121_000;
+
+    expect([early, madeEarly]).toEqual(['outside.github', made]);
+    expect(await codeOf(github.facts())).toBe('done');
+  },
+);
 
 test('a secondary limit without a word is left alone for a minute', async () => {
   stand.fault({ path: /graphql/, status: 403, body: { message: 'You have exceeded a secondary rate limit.' } });

@@ -11,7 +11,7 @@ import { createFront } from './github/front.ts';
 import { createInstalling } from './github/installing.ts';
 import { createOauthEmulator, type OauthApp } from './github/oauth-emulator.ts';
 import { createPeople } from './github/people.ts';
-import { account, type State, timestamp } from './github/state.ts';
+import { account, nextInstallation, type State, timestamp } from './github/state.ts';
 import { createWebhooks } from './github/webhooks.ts';
 import type { World } from './github/world.ts';
 
@@ -162,7 +162,7 @@ function createState(options: GitHubOptions): State {
     account(state, login);
     state.defaultRoles.set(login.toLowerCase(), role);
   }
-  const id = state.nextId();
+  const id = nextInstallation();
   state.installations.set(id, {
     id,
     account: owner,

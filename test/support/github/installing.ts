@@ -1,5 +1,13 @@
 import { installationShape, repositoryShape } from './repository-shapes.ts';
-import { account, findRepository, type Installation, type Json, type Repository, timestamp } from './state.ts';
+import {
+  account,
+  findRepository,
+  type Installation,
+  type Json,
+  nextInstallation,
+  type Repository,
+  timestamp,
+} from './state.ts';
 import { announceInstallation, type World } from './world.ts';
 
 /** The short form of repositories in installation events. */
@@ -35,7 +43,7 @@ export function createInstalling(world: World) {
     async installApp(owner: string, repositories: string[], login: string): Promise<Installation> {
       account(state, owner, 'Organization');
       const installation: Installation = {
-        id: state.nextId(),
+        id: nextInstallation(),
         account: owner,
         selection: 'selected',
         repositories: new Set(named(repositories).map((repository) => repository.id)),

@@ -241,6 +241,10 @@ export function account(state: State, login: string, type: Account['type'] = 'Us
   return created;
 }
 
+let lastInstallation = 900;
+/** Unique in this process: octokit shares a token that is on its way among all clients of one installation id, wherever they lead. */
+export const nextInstallation = (): number => ++lastInstallation;
+
 export function installationOf(state: State, repository: Repository): Installation | undefined {
   return [...state.installations.values()].find(
     (installation) =>

@@ -1,27 +1,43 @@
 import { describe, expect, test } from 'vitest';
 import type { Fault } from '../support/github/faults.ts';
 import type { GitHubStandIn } from '../support/github-stand-in.ts';
-import { type Call, callOf, calls } from './calls.ts';
-import { live } from './life.ts';
+import { type Call, calls } from './calls.ts';
+import { hurry, live } from './life.ts';
 
-const retryAfterS = 2;
-/** A call that was on its way when the answer came. */
-const slackMs = 300;
+const retryAfterS = 4;
+/** What that is by the clock of the door. */
+const waitMs = (retryAfterS * 1000) / hurry;
+/** Calls that are on their way when the answer comes arrive so much later at most, also in a process that is busy. */
+const onTheWayMs = 600;
+const roundingMs = 20;
 const limited = { 'retry-after': String(retryAfterS) };
 const secondary = {
   message: 'You have exceeded a secondary rate limit. Please wait a few minutes before you try again.',
 };
 
-/** How a call fails. Seconds stand for the ten of a slow answer, and a shorter time-out for the real 30 s. */
-const failures: readonly { what: string; fault: Omit<Fault, 'path'>; timeoutMs?: number }[] = [
+/** How a call fails. */
+export interface Failure {
+  what: string;
+  fault: Omit<Fault, 'path'>;
+  /** How long an answer is waited for, in the place of the real 30 s. */
+  timeoutMs?: number;
+}
+
+/** GitHub answers that it cannot, or not now. */
+export const answers: readonly Failure[] = [
   { what: 'answers 500', fault: { status: 500 } },
   { what: 'answers 502', fault: { status: 502 } },
   { what: 'answers 429 with Retry-After', fault: { status: 429, headers: limited } },
   { what: 'meets a secondary limit', fault: { status: 403, headers: limited, body: secondary } },
+];
+
+/** The answer is lost or late. One second stands for ten. */
+export const silences: readonly Failure[] = [
   { what: 'loses its connection', fault: { drop: true } },
   { what: 'answers slowly', fault: { delayMs: 1_000 } },
-  { what: 'answers after the time-out', fault: { delayMs: 5_000 }, timeoutMs: 3_000 },
+  { what: 'answers after the time-out', fault: { delayMs: 2_500 }, timeoutMs: 1_500 },
 ];
+
 const modes = ['before', 'after'] as const;
 
 /**
@@ -29,20 +45,21 @@ const modes = ['before', 'after'] as const;
  * call in one of its own) to see which call it was.
  */
 const groups = Number(process.env.FAULT_GROUPS ?? 1);
-const cells = failures.flatMap((failure) =>
-  modes.flatMap((mode) => {
-    // Waiting in vain takes its time: shared out over two lives.
-    const parts = failure.timeoutMs === undefined ? groups : groups * 2;
-    return Array.from({ length: parts }, (_, part) => ({
-      ...failure,
-      mode,
-      part: part + 1,
-      struck: calls.filter((_call, index) => index % parts === part),
-    }));
-  }),
-);
+const cellsOf = (failures: readonly Failure[]) =>
+  failures.flatMap((failure) =>
+    modes.flatMap((mode) =>
+      Array.from({ length: groups }, (_, part) => ({
+        ...failure,
+        mode,
+        part: part + 1,
+        struck: calls.filter((_call, index) => index % groups === part),
+      })),
+    ),
+  );
+type Cell = ReturnType<typeof cellsOf>[number];
 
-const whole = {
+/** What a life leaves. */
+export const whole = {
   branches: [expect.stringMatching(/^refs\/heads\/millwright\/issue-\d+$/)],
   pulls: 1,
   statusComments: 1,
@@ -53,23 +70,10 @@ const whole = {
   sumNow: '6\n',
 };
 
-test('the list of calls is what an issue’s life asks of GitHub', { timeout: 120_000 }, async () => {
-  const { left, site } = await live([]);
-  await using _ = site;
-
-  const seen = site.github.requests().map((request) => callOf(request)?.name ?? `${request.method} ${request.path}`);
-
-  expect([...new Set(seen)].sort()).toEqual(calls.map(({ name }) => name).sort());
-  expect(site.github.unhandled()).toEqual([]);
-  expect(left).toMatchObject(whole);
-});
-
-describe('an issue lives through it when each call once', { concurrent: true }, () => {
-  // Cells that were not seen green yet on a busy machine run by name only: FAULT_CELLS=all (docs/durability.md, Limits).
-  test.each(cells.filter(({ what, mode }) => process.env.FAULT_CELLS === 'all' || seenGreen(what, mode)))(
-    '$what, $mode it takes effect (part $part)',
-    { timeout: 400_000 },
-    async (cell) => {
+/** Tests in files of their own, so that two processes share them: one with many lives in it takes long to start each git. */
+export const describeLives = (failures: readonly Failure[]) =>
+  describe('an issue lives through it when each call once', { concurrent: true }, () => {
+    test.each(cellsOf(failures))('$what, $mode it takes effect (part $part)', { timeout: 600_000 }, async (cell) => {
       const { left, site, hits } = await live(
         cell.struck.map((call) => faultOf(call, cell)),
         cell.timeoutMs,
@@ -81,11 +85,10 @@ describe('an issue lives through it when each call once', { concurrent: true }, 
       expect(Object.values(left.checkRuns)).toEqual([['millwright'], ['millwright']]);
       expect(hurried(site.github)).toEqual([]);
       expect(site.github.unhandled()).toEqual([]);
-    },
-  );
-});
+    });
+  });
 
-const faultOf = ({ method, path }: Call, { fault, mode }: (typeof cells)[number]): Fault => ({
+const faultOf = ({ method, path }: Call, { fault, mode }: Cell): Fault => ({
   ...fault,
   method,
   path,
@@ -98,14 +101,11 @@ function hurried(github: GitHubStandIn): string[] {
   return all.flatMap((limit) => {
     const { answeredAtMs } = limit;
     if ((limit.status !== 429 && limit.status !== 403) || answeredAtMs === null) return [];
-    const endMs = answeredAtMs + retryAfterS * 1000;
+    const endMs = answeredAtMs + waitMs;
     return all
-      .filter(({ token, atMs }) => token === limit.token && atMs > answeredAtMs + slackMs && atMs < endMs - slackMs)
+      .filter(
+        ({ token, atMs }) => token === limit.token && atMs > answeredAtMs + onTheWayMs && atMs < endMs - roundingMs,
+      )
       .map(({ method, path, atMs }) => `${method} ${path} ${atMs - answeredAtMs} ms after ${limit.path}`);
   });
-}
-
-/** `what` and `mode` of the cells that hold each time. */
-function seenGreen(what: string, mode: string): boolean {
-  return what === 'meets a secondary limit' || (what === 'answers 502' && mode === 'before');
 }

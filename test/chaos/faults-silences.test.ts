@@ -1,0 +1,3 @@
+import { describeLives, silences } from './faults.ts';
+
+describeLives(silences);
