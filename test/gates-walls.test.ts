@@ -286,3 +286,15 @@ test('the run of an issue that was deleted unheard is stopped', async () => {
     return run?.state === 'stopped';
   }, 15_000);
 });
+
+test('a money limit with a model whose price nobody knows is refused by name, before anything is asked', async () => {
+  const { labelled, reaches, status } = await open({
+    script: scripted([]),
+    files: { [policyPath]: 'limits: { dollars: 3 }\nfiles: { allow: [src/**] }\nchecks: { unit: sh check.sh }\n' },
+  });
+  const number = await labelled();
+
+  await reaches(number, 'agent:waiting');
+
+  expect(status(number)).toMatch(/model\.prices.*scripted|scripted.*price/s);
+});

@@ -77,7 +77,7 @@ function createBlobStore() {
     add(key: string, bytes: Uint8Array): void {
       if (bytes.byteLength > largestBlobBytes || kept.has(key)) return;
       // A piece of a larger buffer would keep all of it.
-      const own = bytes.buffer.byteLength > bytes.byteLength * 4 ? Uint8Array.from(bytes) : bytes;
+      const own = bytes.buffer.byteLength > bytes.byteLength * 4 ? new Uint8Array(bytes) : bytes;
       kept.set(key, own);
       total += own.byteLength;
       for (const [oldest, old] of kept) {

@@ -23,6 +23,8 @@ export interface CriteriaInput {
 
 /** A proposal is cheap, an execution is not. */
 const mostCommands = 8;
+/** Of one criterion; further ones add nothing. */
+const mostClaims = 20;
 
 type Shown = Pick<CriterionEvidence, 'state' | 'by' | 'note'>;
 
@@ -32,7 +34,7 @@ export async function judgeCriteria(input: CriteriaInput, benches: Benches): Pro
   const evidence: CriterionEvidence[] = [];
   for (const { id, text } of input.contract.criteria) {
     const shown: Shown[] = [];
-    for (const claim of input.claims.filter(({ criterion }) => criterion === id)) {
+    for (const claim of input.claims.filter(({ criterion }) => criterion === id).slice(0, mostClaims)) {
       if (claim.kind === 'command') commandsLeft -= 1;
       shown.push(
         claim.kind === 'command' && commandsLeft < 0
