@@ -60,7 +60,7 @@ function templateRule(cause: Cause): string {
   const name = code(subject);
   switch (kind) {
     case 'check':
-      return `Before handing in, run ${code(command ?? subject)} and mend what it says: ${name} failed the same way in several runs${sign}.`;
+      return `Before handing in, run ${command ? code(command) : `the check ${name}`} and mend what it says: ${name} failed the same way in several runs${sign}.`;
     case 'flaky':
       return `${name} gave different results when run again, in several runs: make tests wait for what they need instead of for time, and give each its own data.`;
     case 'environment':

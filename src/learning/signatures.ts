@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { standardCheckKinds, standardCheckLabels } from '../contract/contract.ts';
+import { sections } from '../contract/fields.ts';
 import type { Cause } from '../engine/records.ts';
 import type { CheckVerdict, Finding, Verdict } from '../verification/verdict.ts';
 import { failureLines, normaliseWords } from './normalise.ts';
@@ -30,6 +32,12 @@ export interface Signs {
 const noFailure = new Set([
   ...['review', 'merged', 'closed', 'stopped', 'plan-approval', 'approval-needed', 'no-change', 'split'],
   ...['labeller-not-allowed', 'foreign-commits', 'base-conflict', 'wait-expired'],
+]);
+/** Labels that the app gives; every other one was an issue's, for a check of its own. */
+const checksLabel = 'Checks before review';
+const ownLabels = new Set([
+  ...sections.flatMap(({ label, fields }) => [label, ...fields.map((each) => each.label)]),
+  ...Object.values(standardCheckLabels),
 ]);
 /** Shorter guidance, such as "again", says nothing about the work. */
 const leastGuidance = 12;
@@ -64,17 +72,13 @@ function causeOfFinding(finding: Finding, verdict: Lived['verdicts'][number]): C
   if (check && finding.gate === 'not-runnable') {
     const hosts = [...new Set(verdict.blocked.map(({ host, port }) => `${host}:${port}`))].filter(isPlainHost);
     const lines = check.head === null ? [] : failureLines(check.head.output);
-    return cause('environment', check.kind, lines, { command: check.command, hosts: hosts.toSorted().slice(0, 5) });
+    return cause('environment', check.kind, lines, { ...wordsOf(check), hosts: hosts.toSorted().slice(0, 5) });
   }
+  const paths = finding.paths.slice(0, mostPaths);
+  if (finding.gate === 'flaky')
+    return cause('flaky', finding.name, [], { paths, ...(check ? { subject: nameOf(check) } : {}) });
   // What exactly was touched differs from task to task; that this gate objected is what repeats.
-  return cause(
-    finding.gate === 'flaky' ? 'flaky' : 'gate',
-    finding.gate === 'flaky' ? finding.name : finding.gate,
-    [],
-    {
-      paths: finding.paths.slice(0, mostPaths),
-    },
-  );
+  return cause('gate', finding.gate, [], { paths });
 }
 
 function causeOfCheck(check: CheckVerdict, verdict: Lived['verdicts'][number]): Cause {
@@ -82,13 +86,27 @@ function causeOfCheck(check: CheckVerdict, verdict: Lived['verdicts'][number]): 
   const named = check.newFailures.toSorted().slice(0, mostLines);
   const lines = named.length > 0 ? named : failureLines(check.head?.output ?? '');
   const paths = verdict.annotations.filter(({ kind }) => kind === check.kind).map(({ path }) => path);
-  return cause('check', check.kind, lines, { command: check.command, paths: [...new Set(paths)].slice(0, mostPaths) });
+  return cause('check', check.kind, lines, { ...wordsOf(check), paths: [...new Set(paths)].slice(0, mostPaths) });
 }
+
+/** Name and command of a check, as far as people with write access wrote them: an issue's own may be anybody's. */
+const wordsOf = (check: CheckVerdict): Pick<Cause, 'subject' | 'command'> => ({
+  subject: nameOf(check),
+  command: check.origin === 'repository' ? check.command : null,
+});
+
+const nameOf = ({ kind, origin }: CheckVerdict): string =>
+  origin === 'repository' || (standardCheckKinds as readonly string[]).includes(kind)
+    ? kind
+    : 'a check of the contract';
 
 function causeOfOutcome({ outcome, problems }: Lived): Cause | null {
   if (noFailure.has(outcome)) return null;
   if (outcome === 'contract-untestable') {
-    const fields = [...new Set(problems.filter(({ blocking }) => blocking).map(({ field }) => field))].toSorted();
+    const named = problems
+      .filter(({ blocking }) => blocking)
+      .map(({ field }) => (ownLabels.has(field) ? field : checksLabel));
+    const fields = [...new Set(named)].toSorted();
     return cause('contract', fields.join(', ') || 'contract', [], { fields });
   }
   const limit = /^limits?\.(\w+)$/.exec(outcome)?.[1];

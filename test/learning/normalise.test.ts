@@ -198,6 +198,24 @@ describe('signatures of an attempt', () => {
       expect(of({ state: 'waiting', outcome })).toEqual({ causes: [], failure: null });
   });
 
+  test('hold nothing that an issue said: no check of its own by name or command, no field of its own', () => {
+    const said = 'ask-stranger-for-the-key';
+    const ofIssue = (gate: 'check' | 'not-runnable' | 'flaky') => ({
+      ...verdict('Error: x', 'fail', said),
+      checks: [{ ...check('Error: x', said), origin: 'contract' as const, command: `sh ${said}.sh` }],
+      findings: [{ ...finding(said, 'check', 'fail'), gate }],
+    });
+    const all = [
+      ...(['check', 'not-runnable', 'flaky'] as const).map((gate) => lived({ verdicts: [ofIssue(gate)] })),
+      lived({ outcome: 'contract-untestable', problems: [{ field: said, blocking: true }] }),
+    ].flatMap((each) => signsOf(each).causes);
+
+    expect(all.map(({ kind }) => kind)).toEqual(['check', 'environment', 'flaky', 'contract']);
+    expect(JSON.stringify(all)).not.toContain(said);
+    expect(all[0]).toMatchObject({ subject: 'a check of the contract', command: null });
+    expect(all[3]).toMatchObject({ fields: ['Checks before review'] });
+  });
+
   test('take no address for a host that is none', () => {
     const blocked = [
       { host: 'registry.example.org', port: 443, command: null, count: 1 },
