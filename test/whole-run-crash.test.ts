@@ -6,9 +6,11 @@ import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { listRuns } from '../src/engine/runs.ts';
 import { openSqlite } from '../src/engine/sqlite.ts';
-import { environmentFor } from './support/factory.ts';
+import { instanceIn } from '../src/wiring.ts';
+import { environmentFor, startFactory } from './support/factory.ts';
 import { startGitHub } from './support/github-stand-in.ts';
 import { startModel } from './support/model-stand-in.ts';
+import { docker, productImage } from './support/sandboxes.ts';
 import { call, contract, scripted, smallRepository } from './support/scripted.ts';
 import { until } from './support/until.ts';
 
@@ -46,6 +48,38 @@ test('SIGTERM in mid-build hands the run back, removes its containers and exits 
   expect(await containersOf(db)).toEqual([]);
   await Promise.all([db.close(), github.close(), model.close()]);
   await rm(dataDir, { recursive: true, force: true });
+});
+
+test('a service that starts removes what a killed one has left, by run and by deadline, and nothing of others', {
+  timeout: 60_000,
+}, async () => {
+  await using closing = new AsyncDisposableStack();
+  const dataDir = await mkdtemp(join(tmpdir(), 'left-'));
+  closing.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const leave = async (labels: { instance?: string; run: string; deadlineMs: number }) => {
+    const { instance = instanceIn(dataDir), run, deadlineMs } = labels;
+    const all = Object.entries({ instance, run, deadline: deadlineMs });
+    const flags = all.flatMap(([label, value]) => ['--label', `millwright.${label}=${value}`]);
+    const id = await docker('run', '--detach', '--network', 'none', ...flags, productImage, 'sleep', '600');
+    closing.defer(async () => void (await docker('rm', '--force', id).catch(() => '')));
+    return id;
+  };
+  const [later, past] = [Date.now() + 600_000, Date.now() - 1_000];
+  const left = [await leave({ run: 'r-killed', deadlineMs: later }), await leave({ run: 'prepare', deadlineMs: past })];
+  const kept = [
+    await leave({ run: 'prepare', deadlineMs: later }),
+    await leave({ run: 'r-killed', deadlineMs: past, instance: 'another' }),
+  ];
+  const github = await startGitHub({ users: {} });
+  closing.defer(() => github.close());
+  const model = await startModel(scripted([]));
+  closing.defer(() => model.close());
+
+  await using _factory = await startFactory(github, model, { dataDir });
+
+  const there = async () => (await docker('ps', '--quiet', '--no-trunc')).split('\n');
+  await until(async () => !(await there()).some((id) => left.includes(id)), 30_000);
+  expect((await there()).filter((id) => kept.includes(id)).sort()).toEqual(kept.sort());
 });
 
 async function start(env: Record<string, string>, listening: (port: number) => void): Promise<ChildProcess> {
