@@ -294,6 +294,29 @@ describe('lessons', { timeout: 120_000 }, () => {
     expect(changed).toMatch(/# keep me[\s\S]*required: true/);
   });
 
+  test('tests that two runs lost from one file are guarded by a regression test', async () => {
+    const before = "import { test } from 'node:test';\ntest('sums', () => {});\ntest('keeps zero', () => {});\n";
+    const loses = writes().toSpliced(
+      1,
+      0,
+      ...writes(before.replace(/test.'keeps.*\n/, ''), 'test/sum.test.js').slice(0, 1),
+    );
+    await open({
+      files: { ...files(), 'check.sh': 'exit 0', 'test/sum.test.js': before },
+      script: scripted([...loses, ...loses]),
+    });
+    for (const _run of [1, 2]) {
+      await site.reaches(await site.labelled(), 'agent:waiting');
+      await quiet();
+    }
+
+    const pull = onlyPull();
+    const [lesson] = await lessons();
+    const guard = await site.github.fileAt(repo, pull.headRef, `test/millwright-lesson-${lesson?.id}.test.js`);
+    expect(guard).toContain('["test/sum.test.js", "keeps zero"],');
+    expect(pull.body).toContain('proposes a regression test');
+  });
+
   test('a file that checks want in vain is proposed as a fixture; merged and of no help, its removal is proposed', async () => {
     await open({ script: scripted([...writes(), ...writes()]), files: { 'check.sh': 'cat test/data/rates.json\n' } });
     for (const _run of [1, 2]) {
