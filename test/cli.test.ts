@@ -188,7 +188,10 @@ describe('looking at runs', () => {
     expect(await isTrusted(store, told.key)).toBe(false);
     const { code, out } = await given('trust', 'Acme/Shop');
 
+    const again = await given('trust', 'acme/shop', '--json');
+
     expect([unknown.code, wrong.code, code]).toEqual([1, 2, 0]);
+    expect(JSON.parse(again.out)).toEqual({ repository: 'acme/shop', trusted: true });
     expect(unknown.err).toMatch(/not heard of a repository acme\/other/);
     expect(out).toMatch(/counts for the repository that has the name now/);
     expect(await isTrusted(store, told.key)).toBe(true);

@@ -95,7 +95,10 @@ export function addSetUpCommands(program: Command, finish: Finish): void {
   program
     .command('trust <owner/name>')
     .description('let what the operator grants by this name count for the repository that has it now')
-    .action(async (name: string) => finish(await (await import('./trust.ts')).trustName(name)));
+    .option(...json)
+    .action(async (name: string, options: { json?: boolean }) =>
+      finish(await (await import('./trust.ts')).trustName(name, options.json === true)),
+    );
   program
     .command('doctor')
     .description('look whether everything that the service needs is in order')
