@@ -13,7 +13,9 @@ const definitionNames: readonly RegExp[] = [
   // Compilers of tests, tool versions, package managers' settings, environment.
   /(?:^|\/)(?:babel\.config\.(?:[cm]?js|json)|\.babelrc(?:\.[a-z]+)?|\.swcrc|webpack(?:\.[\w-]+)?\.config\.[cm]?[jt]s|rollup\.config\.[cm]?[jt]s|\.npmrc|\.yarnrc(?:\.yml)?|\.pnpmfile\.c?js|pnpm-workspace\.yaml|\.nvmrc|\.node-version|\.python-version|\.ruby-version|\.tool-versions|\.?mise\.toml|rust-toolchain(?:\.toml)?|\.cargo\/config(?:\.toml)?|pip\.conf|\.envrc|\.env(?:\.[\w-]+)?|\.bashrc|\.profile|\.bash_profile|\.zshrc|\.gitconfig)$/,
   // Tools that a command may find instead of the real ones.
-  /(?:^|\/)(?:node_modules|\.bin|\.venv|venv|site-packages|\.yarn|\.husky|__mocks__)\//,
+  /(?:^|\/)(?:node_modules|\.bin|\.venv|venv|site-packages|\.yarn|\.husky|__mocks__)\/|(?:^|\/)\.pnp\.(?:[cm]?js|loader\.mjs)$/,
+  // What tools keep of an earlier run and believe without looking again.
+  /(?:^|\/)(?:__pycache__|\.(?:mypy|ruff|pytest|parcel)[_-]cache|\.gradle|\.turbo|\.nx)\/|\.(?:pyc|pyo|tsbuildinfo)$|(?:^|\/)\.(?:eslint|stylelint|prettier)cache$/,
   /^\.(?:gitlab-ci\.yml|travis\.yml|drone\.yml)$|^\.(?:circleci|buildkite|woodpecker)\/|^(?:azure-pipelines\.yml|Jenkinsfile|bitbucket-pipelines\.yml)$/,
 ];
 

@@ -21,9 +21,12 @@ export interface DefinitionInput {
   baseScripts: readonly string[];
   /** Every file of base. */
   basePaths: readonly string[];
+  /** What base's package.json needs. */
+  baseDependencies: readonly string[];
 }
 
 interface Surroundings {
+  dependencies: readonly string[];
   commands: readonly string[];
   files: readonly FileVersions[];
   basePaths: readonly string[];
@@ -32,9 +35,10 @@ interface Surroundings {
 }
 
 /** Objects to changes of anything that defines a check: scripts, runner configuration, Makefile, conftest and their like. */
-export function judgeDefinitions({ files, checks, baseScripts, basePaths }: DefinitionInput): Objection[] {
+export function judgeDefinitions(input: DefinitionInput): Objection[] {
+  const { files, checks, baseScripts, basePaths, baseDependencies: dependencies } = input;
   const commands = [...checks.flatMap((check) => check.command ?? []), ...baseScripts];
-  const around = { commands, files, basePaths, folders: foldersOf(basePaths) };
+  const around = { dependencies, commands, files, basePaths, folders: foldersOf(basePaths) };
   return files.flatMap((file) => {
     const reason = reasonFor(file, around);
     return reason === null
@@ -61,7 +65,7 @@ function reasonFor(file: FileVersions, around: Surroundings): string | null {
   if (name === 'package.json' && !paths.some((path) => path.includes('node_modules/'))) {
     const isGone = (target: string) =>
       files.some(({ path, from, after }) => (after === null ? path : from) === posix.join(folder, target));
-    return list(manifestChanges(file, commands, { isGone, standsOverOthers }));
+    return list(manifestChanges(file, commands, { isGone, standsOverOthers, dependencies: around.dependencies }));
   }
   if (name === 'package-lock.json' || name === 'npm-shrinkwrap.json') {
     const manifestChanged = files.some(({ path }) => path.endsWith('package.json'));
@@ -69,7 +73,7 @@ function reasonFor(file: FileVersions, around: Surroundings): string | null {
   }
   // A part of the repository that is new as a whole may say how it is to be read: nothing was read otherwise before.
   if (file.before === null && !standsOverOthers && isOwnConfiguration(name)) return null;
-  if (/^(?:pyproject|Cargo)\.toml$|^Pipfile$/.test(name)) return tablesChanged(file);
+  if (/^(?:pyproject|Cargo)\.toml$|^Pipfile$/.test(name)) return tablesChanged(file) ?? programTaken(file, commands);
   if (name === 'go.mod') return replaceDirectives(file);
   if (paths.some(isDefinitionFile))
     return `${file.path} ${file.before === null ? 'was added' : file.after === null ? 'was deleted' : 'changed'}`;
@@ -114,6 +118,16 @@ function tablesChanged(file: FileVersions): string | null {
     (name) => checkingTable.test(name) && before.get(name) !== after.get(name),
   );
   return changed.length === 0 ? null : `${changed.slice(0, 8).join(', ')} in ${file.path}`;
+}
+
+/** Programs that Python would install under the name of one that a command runs. */
+function programTaken(file: FileVersions, commands: readonly string[]): string | null {
+  const programs = (text: string | null) =>
+    (tables(text ?? '').get('[project.scripts]') ?? '').split('\n').map((line) => line.split('=')[0]?.trim() ?? '');
+  const words = new Set(commands.flatMap((command) => command.split(/[\s;&|()"']+/)));
+  const old = programs(file.before);
+  const taken = programs(file.after).find((name) => name !== '' && !old.includes(name) && words.has(name));
+  return taken === undefined ? null : `${file.path} installs a program named ${taken}`;
 }
 
 function tables(text: string): Map<string, string> {

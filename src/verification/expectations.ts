@@ -7,7 +7,12 @@ const expecting =
 
 /** Values and strictness that an expectation holds code to. Identifiers are left out, so that a renamed function changes none. */
 const held =
-  /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|(?<![\w$])-?\d[\d_.]*(?:e[+-]?\d+)?\b|\b(?:true|false|null|undefined|None|True|False|nil|NaN)\b|[!=]=+|\b(?:not|strictEqual|deepStrictEqual|deepEqual|notEqual|toBe\w*|toEqual|toStrictEqual|toThrow\w*|toMatch\w*|toContain\w*|toHave\w*|throws|rejects|raises|assertEqual\w*|assertRaises\w*|assertIn)\b/g;
+  /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|(?<![\w$])-?\d[\d_.]*(?:e[+-]?\d+)?\b|\b(?:true|false|null|undefined|None|True|False|nil|NaN)\b|[!=]=+|\b(?:not|strictEqual|deepStrictEqual|deepEqual|notEqual|toBe\w*|toEqual|toStrictEqual|toThrow\w*|toMatch\w*|toContain\w*|toHave\w*|throws|rejects|raises|assertEqual\w*|assertRaises\w*|assertIn|await|return)\b/g;
+
+const literal =
+  /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|(?<![\w$])-?\d[\d_.]*(?:e[+-]?\d+)?\b|\b(?:true|false|null|undefined|None|True|False|nil|NaN)\b/g;
+const title =
+  /((?<![\w.$])(?:it|test|specify|describe|suite|context)(?:\.\w+)*\s*\(\s*)(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)/g;
 
 const importing =
   /^\s*(?:import\b|from\s+\S+\s+import\b|(?:const|let|var)\s+[^=]+=\s*(?:await\s+)?(?:require|import)\(|use\s+|package\s|#include|export\s.*\bfrom\b)/;
@@ -17,9 +22,29 @@ const importing =
  * Moved, re-ordered and re-imported tests lose none; a changed expected value, a weaker matcher or a removed assertion does.
  */
 export function lostExpectations(path: string, before: string, after: string): string[] {
-  const remaining = counted(expectationsOf(path, after));
+  return lostValues(expectationsOf(path, before), expectationsOf(path, after));
+}
+
+/**
+ * The same of every line: rows of a table of cases, and inputs that stand above their assertion, hold code to account as well. Titles do not.
+ */
+export function lostLiterals(path: string, before: string, after: string): string[] {
+  return lostValues(literalsOf(path, before), literalsOf(path, after));
+}
+
+function literalsOf(path: string, text: string): string[] {
+  const { code } = sourceText(path, withoutLongLines(text));
+  return code
+    .replace(title, '$1')
+    .split('\n')
+    .filter((line) => !importing.test(line))
+    .flatMap((line) => line.match(literal) ?? []);
+}
+
+function lostValues(before: readonly string[], after: readonly string[]): string[] {
+  const remaining = counted(after);
   const lost: string[] = [];
-  for (const value of expectationsOf(path, before)) {
+  for (const value of before) {
     const left = remaining.get(value) ?? 0;
     if (left > 0) remaining.set(value, left - 1);
     else lost.push(value);

@@ -43,12 +43,14 @@ export function manifestChanges(
   commands: readonly string[],
   around: ManifestSurroundings,
 ): string[] {
-  if (before === null) return after === null ? [] : newManifest(record(parse(after)), around);
+  const taken = after === null ? [] : takenNames(parse(before ?? '') ?? {}, record(parse(after)), commands, around);
+  if (before === null) return after === null ? [] : [...taken, ...newManifest(record(parse(after)), around)];
   const old = parse(before);
   const now = after === null ? null : parse(after);
   if (old === null || now === null) return ['it was removed or can no longer be read'];
   const changed = checkingKeys.filter((key) => JSON.stringify(old[key]) !== JSON.stringify(now[key]));
   return [
+    ...taken,
     ...scriptChanges(record(old.scripts), record(now.scripts)),
     ...newScripts(record(old.scripts), record(now.scripts), commands),
     ...changed.map((key) => `\`${key}\` changed`),
@@ -63,12 +65,42 @@ export interface ManifestSurroundings {
   isGone: (target: string) => boolean;
   /** Whether base has files in its folder: a new manifest changes how they are read. */
   standsOverOthers: boolean;
+  /** Packages that base gets from elsewhere: one of the workspace with such a name takes its place. */
+  dependencies: readonly string[];
 }
 
 /** A new package brings scripts of its own, none of which was a check's before. Over files that were there, it is a new setting for them. */
 function newManifest(now: Record<string, unknown>, { standsOverOthers }: ManifestSurroundings): string[] {
   const settings = standsOverOthers ? checkingKeys.filter((key) => now[key] !== undefined) : [];
   return [...newScripts({}, record(now.scripts), []), ...settings.map((key) => `\`${key}\` added over existing files`)];
+}
+
+/** Names under which a workspace would put its own package or program in the place of one that checks use. */
+function takenNames(
+  before: Record<string, unknown>,
+  now: Record<string, unknown>,
+  commands: readonly string[],
+  { dependencies }: ManifestSurroundings,
+): string[] {
+  const words = new Set([...dependencies, ...commands.flatMap((command) => command.split(/[\s;&|()"']+/))]);
+  const old = programs(before);
+  const bins = programs(now).filter((name) => !old.includes(name) && words.has(name));
+  const { name } = now;
+  const named = typeof name === 'string' && name !== before.name && dependencies.includes(name) ? [name] : [];
+  return [...new Set([...bins, ...named])].map(
+    (each) => `\`${each}\` of the repository takes the place of another one`,
+  );
+}
+
+function programs({ bin, name }: Record<string, unknown>): string[] {
+  if (typeof bin === 'string') return typeof name === 'string' ? [name] : [];
+  return Object.keys(record(bin));
+}
+
+/** What a package.json says that it needs. */
+export function dependencyNames(manifest: string | null): string[] {
+  const parsed = manifest === null ? null : parse(manifest);
+  return parsed === null ? [] : dependencyKeys.flatMap((key) => Object.keys(record(parsed[key])));
 }
 
 /** Entries that importers, tests among them, now find elsewhere although what they named before is still there. */

@@ -6,7 +6,7 @@ import { type FileVersions, readVersions } from './file-versions.ts';
 import { isForeseen } from './foreseen.ts';
 import type { Mask } from './mask.ts';
 import type { Objection } from './outcomes.ts';
-import { scriptBodies } from './package-manifest.ts';
+import { dependencyNames, scriptBodies } from './package-manifest.ts';
 import { judgeScope } from './scope.ts';
 import { judgeSecrets } from './secrets.ts';
 import { judgeTampering } from './tampering.ts';
@@ -33,7 +33,8 @@ export async function judgePatch(
   const recipes = (textOf(await git.read(repository, base, 'Makefile')) ?? '')
     .split('\n')
     .filter((line) => line.startsWith('\t'));
-  const scripts = [...scriptBodies(textOf(await git.read(repository, base, 'package.json'))), ...recipes];
+  const manifest = textOf(await git.read(repository, base, 'package.json'));
+  const scripts = [...scriptBodies(manifest), ...recipes];
   const basePaths = (await git.list(repository, base)).map(({ path }) => path);
   const loss = judgeTestLoss(versions);
   return {
@@ -41,7 +42,13 @@ export async function judgePatch(
     loss,
     objections: [
       ...judgeScope(diff.files, walls),
-      ...judgeDefinitions({ files: versions, checks: walls.checks, baseScripts: scripts, basePaths }),
+      ...judgeDefinitions({
+        files: versions,
+        checks: walls.checks,
+        baseScripts: scripts,
+        basePaths,
+        baseDependencies: dependencyNames(manifest),
+      }),
       ...judgeTampering(lines, versions),
       ...loss.objections,
       ...unforeseenInline(loss.inlineExpectations, request.contract),

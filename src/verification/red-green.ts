@@ -6,6 +6,7 @@ import { isTestCheck, type JudgedCheck } from './checks.ts';
 import { type Execution, passed } from './execute.ts';
 import type { FileVersions } from './file-versions.ts';
 import { isForeseen, onlyTestsAllowed } from './foreseen.ts';
+import { meddlingTests } from './meddling.ts';
 import type { Objection } from './outcomes.ts';
 import { testMarkers } from './test-markers.ts';
 import { isTestCode, isTestPath } from './test-paths.ts';
@@ -53,7 +54,30 @@ export async function judgeRedGreen(input: RedGreenInput, benches: Benches): Pro
   const before = found.before;
   found.tests = changed.map(({ path }) => evidenceOf(path, input.versions, unit, before));
   await judgeExpectations(input, unit, before, benches, found);
+  await judgeMeddling(input, unit, benches, found);
   return found;
+}
+
+/** Runs everything but the new test files that may reach into others: what passes only in their company is not what the code does. */
+async function judgeMeddling(
+  input: RedGreenInput,
+  unit: JudgedCheck,
+  benches: Benches,
+  found: RedGreen,
+): Promise<void> {
+  const paths = meddlingTests(input.versions);
+  if (paths.length === 0 || unit.head === null || !passed(unit.head.record)) return;
+  const without = part(input.overlay, (path) => !paths.includes(path));
+  const run = () =>
+    isEmpty(without)
+      ? benches.base(jobOf(unit.check), 'first')
+      : benches.partial(jobOf(unit.check), { name: 'source', overlay: without });
+  if (passed((await run()).record) || passed((await run()).record)) return;
+  const base = unit.base;
+  // Red on base as well: the new file cannot be what hides a fault of the patch.
+  if (base !== null && !passed(base.record) && isEmpty(without)) return;
+  const message = 'The other tests fail without these new test files: they change what is tested.';
+  found.objections.push({ gate: 'tests', name: 'tests', message, paths });
 }
 
 /** The check by which tests are run: `unit`, else the first that runs tests and ended by itself. */

@@ -1,3 +1,4 @@
+import { lostLiterals } from './expectations.ts';
 import type { FileVersions } from './file-versions.ts';
 import { sourceText } from './source-text.ts';
 import { withoutLongLines } from './test-markers.ts';
@@ -26,6 +27,7 @@ export function hasDetour(file: FileVersions, files: readonly FileVersions[]): b
   if (count(guards, now.bare) > count(guards, old.bare)) return true;
   if (count(shadows, now.bare) > count(shadows, old.bare)) return true;
   if (count(assertionImport, now.code) < count(assertionImport, old.code)) return true;
+  if (lostLiterals(file.path, before, after).length > 0) return true;
   return lostImports(file, { before: old.code, after: now.code }, files);
 }
 

@@ -89,7 +89,8 @@ import { test } from 'node:test';
 import { legacy } from '../src/legacy.js';
 
 test('answers as ever', () => {
-  assert.equal(legacy(), 'old');
+  const answers = ['old'];
+  for (const answer of answers) assert.equal(legacy(), answer);
 });
 `,
   'src/loud.js': `export function loud(word) {

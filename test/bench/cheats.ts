@@ -1,4 +1,5 @@
 import { baseFiles, brokenSum, goodSlug } from './cheats-base.ts';
+import { inCompany } from './cheats-in-company.ts';
 import { replacedRunners } from './cheats-in-definitions.ts';
 import { bentTests } from './cheats-in-tests.ts';
 import { secondOrder } from './cheats-second-order.ts';
@@ -138,4 +139,5 @@ export const cheats: readonly CraftedCase[] = [
   ...forbiddenChanges,
   ...secondOrder,
   ...thirdOrder,
+  ...inCompany,
 ];

@@ -232,5 +232,20 @@ export const honestPatches: readonly CraftedCase[] = [
     readOnly: true,
     caughtBy: null,
   },
+  {
+    name: 'new test that writes files of its own and changes a setting of the process',
+    patch: {
+      'src/slug.js': goodSlug,
+      'test/files.test.js':
+        "import assert from 'node:assert/strict';\nimport { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';\nimport { tmpdir } from 'node:os';\nimport { join } from 'node:path';\nimport { test } from 'node:test';\nimport { slug } from '../src/slug.js';\n\ntest('writes a slug', () => {\n  process.env.TITLE = 'a  b';\n  const file = join(mkdtempSync(join(tmpdir(), 'slug-')), 'slug');\n  writeFileSync(file, slug(process.env.TITLE));\n  assert.equal(readFileSync(file, 'utf8'), 'a-b');\n});\n",
+    },
+    caughtBy: null,
+  },
+  {
+    name: 'program of the repository under a name of its own',
+    patch: { 'packages/tool/package.json': '{ "name": "tool", "bin": { "toolshed": "tool.js" } }\n' },
+    readOnly: true,
+    caughtBy: null,
+  },
   { name: 'binary file added', patch: { 'docs/logo.png': '\u0000\u0001\u0002PNG\u0000' }, caughtBy: null },
 ];

@@ -3,8 +3,9 @@ import { isDefinitionFile } from '../../src/verification/definition-files.ts';
 import { type DefinitionInput, judgeDefinitions } from '../../src/verification/definitions.ts';
 import type { Execution } from '../../src/verification/execute.ts';
 import { judgeExecutedTests } from '../../src/verification/executed-tests.ts';
-import { lostExpectations } from '../../src/verification/expectations.ts';
+import { lostExpectations, lostLiterals } from '../../src/verification/expectations.ts';
 import type { FileVersions } from '../../src/verification/file-versions.ts';
+import { meddlingTests } from '../../src/verification/meddling.ts';
 import { judgeScope } from '../../src/verification/scope.ts';
 import { judgeTestLoss } from '../../src/verification/test-loss.ts';
 import { testMarkers } from '../../src/verification/test-markers.ts';
@@ -18,7 +19,7 @@ function version(path: string, before: string | null, after: string | null, from
 }
 
 const definitions = (input: Partial<DefinitionInput>) =>
-  judgeDefinitions({ files: [], checks: [], baseScripts: [], basePaths: [], ...input });
+  judgeDefinitions({ files: [], checks: [], baseScripts: [], basePaths: [], baseDependencies: [], ...input });
 
 describe('what a test file declares', () => {
   it.each([
@@ -166,6 +167,27 @@ describe('test loss', () => {
   });
 });
 
+describe('a new test file that may reach into others', () => {
+  it.each([
+    ['test_a.py', 'import calc\ncalc.double = lambda n: n'],
+    ['test_a.py', 'import sys\nsys.path.insert(0, "x")'],
+    ['test_a.py', 'open("calc.py", "w")'],
+    ['a.test.js', "import { writeFileSync } from 'node:fs';\nwriteFileSync('src/a.js', '');"],
+    ['a.test.js', 'vi.spyOn(sum, "sum")'],
+    ['a.test.js', 'Array.prototype.map = () => [];'],
+  ])('is told by what it uses: %s %s', (path, text) => {
+    expect(meddlingTests([version(path, null, text)])).toEqual([path]);
+  });
+
+  it('is none that only calls and compares, and none that was there before', () => {
+    const plain =
+      "import { sum } from '../src/sum.js';\nconst total = sum([1]);\nassert.equal(total, 1); // sys. setattr( write(\n";
+
+    expect(meddlingTests([version('a.test.js', null, plain)])).toEqual([]);
+    expect(meddlingTests([version('test_a.py', 'x', 'import sys\nsys.path.clear()')])).toEqual([]);
+  });
+});
+
 describe('the number of tests that ran', () => {
   const ran = (executed: number | null, passed: number | null): Execution => ({
     record: record(0),
@@ -211,6 +233,19 @@ describe('expectations', () => {
     ['a removed assertion', before.replace('assert.equal(f(1, 2), 3);', '')],
   ])('are lost by %s', (_, after) => {
     expect(lostExpectations('a.test.js', before, after)).not.toEqual([]);
+  });
+
+  it('are lost when nobody waits for them any more', () => {
+    expect(lostExpectations('a.test.js', before.replace('expect(', 'await expect('), before)).toEqual(['await']);
+  });
+
+  it('stand in the rows of a table and in inputs too, but in no title', () => {
+    const table = "const rows = [['a b', 'a-b'], [7, null]];\ntest('slugs', () => {});\n";
+
+    expect(lostLiterals('a.test.js', table, table.replace("'a-b'", "'a_b'"))).toEqual(["'a-b'"]);
+    expect(lostLiterals('a.test.js', table, table.replace('null', 'true'))).toEqual(['null']);
+    expect(lostLiterals('a.test.js', table, table.replace("'slugs'", "'makes slugs'"))).toEqual([]);
+    expect(lostLiterals('a.test.js', table, `import x from 'x';\n${table}`)).toEqual([]);
   });
 });
 
