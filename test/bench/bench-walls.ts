@@ -14,6 +14,9 @@ const suites: Readonly<Record<Suite, WallCheck[]>> = {
   make: [check('unit', 'Unit tests', 'make check')],
   smoke: [check('build', 'Build', 'node scripts/build.js'), check('smoke', 'Smoke test', 'node dist/slug.js')],
   endless: [check('unit', 'Unit tests', 'node test/sum.test.js', { timeoutMs: 4_000 })],
+  coverage: [
+    check('unit', 'Unit tests', `${runner} --experimental-test-coverage --test-coverage-lines=95 "test/**/*.test.js"`),
+  ],
   types: [check('types', 'Type checks', 'npm run types')],
 };
 

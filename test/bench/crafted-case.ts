@@ -1,7 +1,7 @@
 import type { Finding } from '../../src/verification/verdict.ts';
 
 /** Which checks a crafted patch is judged by. */
-export type Suite = 'js' | 'lint' | 'red' | 'flaky' | 'py' | 'make' | 'smoke' | 'types' | 'endless';
+export type Suite = 'js' | 'lint' | 'red' | 'flaky' | 'py' | 'make' | 'smoke' | 'types' | 'endless' | 'coverage';
 
 /** A patch made to deceive verification, or one that only looks like it. */
 export interface CraftedCase {

@@ -247,5 +247,15 @@ export const honestPatches: readonly CraftedCase[] = [
     readOnly: true,
     caughtBy: null,
   },
+  {
+    name: 'new function whose test keeps the coverage up',
+    suite: 'coverage',
+    patch: {
+      'src/slug.js': `${goodSlug}\nexport function label(title) {\n${'  title = title.trim();\n'.repeat(12)}  return title;\n}\n`,
+      'test/label.test.js':
+        "import assert from 'node:assert/strict';\nimport { test } from 'node:test';\nimport { label } from '../src/slug.js';\n\ntest('trims', () => {\n  process.env.LABEL = ' a ';\n  assert.equal(label(process.env.LABEL), 'a');\n});\n",
+    },
+    caughtBy: null,
+  },
   { name: 'binary file added', patch: { 'docs/logo.png': '\u0000\u0001\u0002PNG\u0000' }, caughtBy: null },
 ];
