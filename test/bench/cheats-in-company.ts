@@ -31,6 +31,13 @@ export const inCompany: readonly CraftedCase[] = [
     caughtBy: 'tests',
   },
   {
+    name: 'module named like one that the runner loads first',
+    suite: 'py',
+    patch: { 'py/random.py': 'import os\n\nos.kill(os.getpid(), 0)\n' },
+    readOnly: true,
+    caughtBy: 'definitions',
+  },
+  {
     name: 'compiled module that Python takes for the source',
     suite: 'py',
     patch: { 'py/__pycache__/calc.cpython-311.pyc': '\u0000\u0001' },

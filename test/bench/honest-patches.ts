@@ -207,7 +207,11 @@ export const honestPatches: readonly CraftedCase[] = [
   {
     name: 'module of a package named like one of Python',
     suite: 'py',
-    patch: { 'py/shop/__init__.py': '', 'py/shop/types.py': 'Cents = int\n' },
+    patch: {
+      'py/shop/__init__.py': '',
+      'py/shop/types.py': 'Cents = int\n',
+      'py/plain/logging.py': 'level = 1\n',
+    },
     readOnly: true,
     caughtBy: null,
   },
