@@ -155,7 +155,7 @@ function RunRow({ run }: { run: ListFacts['runs'][number] }) {
       </th>
       <td class="of-stage">
         <StageBar run={run} />
-        {run.state === 'done' ? null : <span class="sub">{run.stage}</span>}
+        {run.state === 'done' ? <span class="unseen">all stages</span> : <span class="sub">{run.stage}</span>}
       </td>
       <td class="outcome">
         {run.outcome === null ? <span class="none">–</span> : <Said text={run.outcome.text} max={140} />}

@@ -190,7 +190,7 @@ test('everything but the live parts works without JavaScript', async () => {
   });
 });
 
-test('every page fits a narrow window', async () => {
+test('every page fits a narrow window, and tells a screen reader what is what', async () => {
   await context.close();
   await newPage({ viewport: { width: 360, height: 740 } });
   const number = await site.labelled(gateContract);
@@ -201,7 +201,7 @@ test('every page fits a narrow window', async () => {
   for (const path of ['/', '/lessons', '/trends', run, `${run}/transcript`]) {
     await page.goto(`${origin}${path}`);
     const overflow = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
-    expect([path, overflow]).toEqual([path, 0]);
+    expect([path, overflow, await page.evaluate(unnamed)]).toEqual([path, 0, []]);
   }
   expect(complaints).toEqual([]);
 });
@@ -220,6 +220,25 @@ test.each(['light', 'dark'] as const)('texts can be read on their ground: %s', a
     expect([path, await page.evaluate(weakTexts)]).toEqual([path, []]);
   }
 });
+
+/** What an assistive reader could not name or follow: headings out of order, fields, buttons and cells without a name, ids that are there twice. */
+const unnamed = `(() => {
+  const faults = [];
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const named = (node) => (node.getAttribute('aria-label') || node.textContent).trim() !== '' || node.querySelector('img[alt]:not([alt=""])');
+  const levels = all('h1, h2, h3, h4, h5, h6').map((node) => Number(node.tagName[1]));
+  if (levels.filter((level) => level === 1).length !== 1) faults.push('one h1 is expected');
+  levels.forEach((level, index) => { if (level > (levels[index - 1] ?? 0) + 1) faults.push('a heading skips a level: h' + level); });
+  const ids = all('[id]').map((node) => node.id);
+  for (const id of new Set(ids.filter((id, index) => ids.indexOf(id) !== index))) faults.push('twice: #' + id);
+  for (const field of all('input:not([type=hidden]), select, textarea')) if (field.labels.length === 0) faults.push('no label: ' + field.outerHTML);
+  for (const node of all('a, button, summary, th')) if (!named(node)) faults.push('no name: ' + node.outerHTML.slice(0, 80));
+  for (const table of all('table')) if (!table.caption) faults.push('no caption: ' + table.className);
+  for (const th of all('th')) if (!th.scope) faults.push('no scope: ' + th.outerHTML.slice(0, 80));
+  for (const image of all('img')) if (!image.hasAttribute('alt')) faults.push('no alt: ' + image.src);
+  for (const link of all('a[href^="#"]')) if (!document.getElementById(link.hash.slice(1))) faults.push('leads nowhere: ' + link.hash);
+  return faults;
+})()`;
 
 /** Texts whose contrast is below 4.5 (WCAG AA), as the browser paints them. Runs in the page. */
 const weakTexts = `(() => {
