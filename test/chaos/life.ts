@@ -84,10 +84,11 @@ export async function live(
 const branchOf = (number: number) => `millwright/issue-${number}`;
 
 async function reviewed(site: GateSite, number: number, sum: string): Promise<void> {
+  // What starts a git comes last: it is asked all the time.
   const there = async () =>
-    (await site.github.fileAt(repo, branchOf(number), 'src/sum.txt')) === sum &&
     site.labels(number).join() === 'agent:review' &&
-    site.status(number).includes('In review');
+    site.status(number).includes('In review') &&
+    (await site.github.fileAt(repo, branchOf(number), 'src/sum.txt')) === sum;
   await until(there, stepMs).catch((cause) => {
     throw new Error(`#${number} has ${site.labels(number).join() || 'no label'}: ${site.status(number)}`, { cause });
   });
