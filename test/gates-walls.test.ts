@@ -276,7 +276,7 @@ test('the run of an issue that was deleted unheard is stopped', async () => {
   await until(() => site.model.requests().length >= 2);
   deaf();
   await github.unlabel(repo, number, 'agent-ready', 'maya');
-  github.fault({ path: new RegExp(`/issues/${number}/events`), status: 410, times: 100 });
+  github.fault({ path: new RegExp(`/issues/${number}(?:/|$)`), status: 410, times: 100 });
 
   await pass();
 
