@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { reconcile } from '../src/reconcile.ts';
 import { type GateOptions, type GateSite, gateContract, openSite, repo, writes } from './support/gate-site.ts';
 import { editBody } from './support/github/state.ts';
+import type { Reply } from './support/model-stand-in.ts';
 import { scripted } from './support/scripted.ts';
 import { until } from './support/until.ts';
 
@@ -166,6 +167,52 @@ test('an edited comment found by a pass is no command, nor is one from before th
   expect(reactions(edited.id)).toEqual([]);
   expect(reactions(before.id)).not.toContain('+1');
 });
+
+test('ten minutes in which no webhook came lose nothing: one pass finds it all, and what GitHub delivers again adds nothing', async () => {
+  const { github, reaches, labels, later, pulls, status, said, model } = await open({
+    // Whichever run is worked first: write, then hand in.
+    script: scripted(
+      Array.from({ length: 20 }, (_none, index) => writes(`${Math.floor(index / 2)}\n`)[index % 2] as Reply),
+    ),
+  });
+  const reviewed: number[] = [];
+  for (let count = 0; count < 5; count++) {
+    reviewed.push(await site.labelled());
+    await reaches(reviewed[count] ?? 0, 'agent:review');
+  }
+  const [retried = 0, stopped = 0, merged = 0, closed = 0, edited = 0] = reviewed;
+  const pullOf = (number: number) => pulls()[reviewed.indexOf(number)] ?? 0;
+  const waiting = await site.labelled('make it better');
+  await reaches(waiting, 'agent:waiting');
+  later();
+  github.dropWebhooks(true);
+
+  const added = await site.labelled();
+  await github.comment(repo, retried, '/retry once more', 'rita');
+  await github.comment(repo, stopped, '/stop', 'tom');
+  await github.mergePull(repo, pullOf(merged), 'maya');
+  await github.closePull(repo, pullOf(closed), 'maya');
+  await github.editIssue(repo, edited, { body: gateContract.replace('says 5', 'says 6') }, 'maya');
+  await github.unlabel(repo, waiting, 'agent-ready', 'maya');
+  const question = await github.comment(repo, edited, '/status', 'otto');
+  github.advanceClock(600_000);
+  github.dropWebhooks(false);
+  await pass();
+
+  await reaches(added, 'agent:review');
+  // Worked anew; on the base as the merge left it, the same file is in its way.
+  await until(() => /attempt 2/.test(status(retried)) && labels(retried).includes('agent:waiting'));
+  await reaches(stopped, 'agent:stopped');
+  await until(() => labels(merged).length === 0 && labels(closed).length === 0);
+  await reaches(waiting, 'agent:stopped');
+  expect(said(edited).filter((body) => body.includes('The issue was edited'))).toHaveLength(1);
+  expect(site.reactions(question.id)).toEqual(['eyes', '+1']);
+  const calls = model.requests().length;
+  await pass();
+  expect(model.requests()).toHaveLength(calls);
+  expect(pulls()).toHaveLength(reviewed.length + 1);
+  expect(status(retried)).not.toContain('attempt 3');
+}, 120_000);
 
 test.each(['heard', 'found by a pass'])(
   'a command on a line of a review that was long in draft counts from when the review is handed in (%s)',
