@@ -102,12 +102,13 @@ it('registers without a public address too: the webhook is off, and gets a secre
   const port = await freePort();
   answer.webhook_secret = null;
   const env = { ...enterprise(), HOST: '127.0.0.1', PORT: String(port) };
-  const running = startCli(['init'], { cwd: folder, env });
-  await until(() => running.out().includes('Ctrl-C'));
+  const running = startCli(['init', '--json'], { cwd: folder, env });
+  await until(() => running.err().includes('Ctrl-C'));
 
   const { manifest } = await formOf(`http://127.0.0.1:${port}/probot`);
   await fetch(`http://127.0.0.1:${port}/probot/setup?code=abc`, { redirect: 'manual' });
-  const { code } = await running.ended;
+  const { code, out } = await running.ended;
+  expect(JSON.parse(out)).toEqual({ exitCode: 0, env: expect.stringMatching(/\/\.env$/), publicUrl: null });
 
   expect(manifest).not.toHaveProperty('callback_urls');
   expect(manifest.hook_attributes).toMatchObject({ active: false });

@@ -111,6 +111,7 @@ export function addSetUpCommands(program: Command, finish: Finish): void {
     .description('register the GitHub App in a browser, and write its keys to .env')
     .option('--url <address>', 'public address of the service, for webhooks (default: MILLWRIGHT_URL)')
     .option('--org <name>', 'organisation that shall own the app (default: your own account)')
+    .option(...json)
     .action(async (options: InitOptions) => finish(await (await import('./init.ts')).init(options)));
 }
 

@@ -11,6 +11,8 @@ import { CallError, processTerminal as terminal } from './terminal.ts';
 export interface InitOptions {
   url?: string;
   org?: string;
+  /** The result as one JSON document; what a person has to do meanwhile goes to standard error. */
+  json?: boolean;
 }
 
 /** What the page gives; everything else that Probot would write (its webhook proxy) is none of ours. */
@@ -22,6 +24,7 @@ const interruptedCode = 130;
 
 /** Serves Probot's set-up page until GitHub has answered with the keys, or the process is interrupted. */
 export async function init(options: InitOptions): Promise<number> {
+  const say = options.json ? terminal.err : terminal.out;
   const settings = readSettings([]);
   const { environment } = settings;
   if (environment.APP_ID !== undefined)
@@ -55,12 +58,10 @@ export async function init(options: InitOptions): Promise<number> {
       },
     });
     const at = environment.HOST === '0.0.0.0' || environment.HOST === '::' ? 'localhost' : environment.HOST;
-    terminal.out(`Open http://${at}:${server.port} in a browser and press "Register GitHub App".`);
+    say(`Open http://${at}:${server.port} in a browser and press "Register GitHub App".`);
     if (publicUrl === null)
-      terminal.out(
-        'No public address is given (--url): the app will have no webhooks, and look for work every few minutes.',
-      );
-    terminal.out('Ctrl-C ends this.');
+      say('No public address is given (--url): the app will have no webhooks, and look for work every few minutes.');
+    say('Ctrl-C ends this.');
     const end = await registered.promise;
     if (end === 'registered') await new Promise((done) => setTimeout(done, lastAnswerMs));
     await server.stop();
@@ -73,9 +74,10 @@ export async function init(options: InitOptions): Promise<number> {
     process.chdir(back);
     rmSync(folder, { recursive: true, force: true });
   }
-  terminal.out(`Registered. The keys are in ${envFile}; keep it to yourself.`);
-  terminal.out('Next: install the app on a repository (the browser shows the page), add OPENAI_API_KEY to that file,');
-  terminal.out('then: millwright doctor, and millwright serve.');
+  if (options.json) terminal.out(JSON.stringify({ exitCode: 0, env: envFile, publicUrl }, null, 2));
+  say(`Registered. The keys are in ${envFile}; keep it to yourself.`);
+  say('Next: install the app on a repository (the browser shows the page), add OPENAI_API_KEY to that file,');
+  say('then: millwright doctor, and millwright serve.');
   return 0;
 }
 
