@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pino from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import type { Database } from '../src/engine/database.ts';
 import { listRuns } from '../src/engine/runs.ts';
@@ -51,6 +52,27 @@ test.each(['SQLite', 'PostgreSQL'])(
     await site.reaches(number, 'agent:review', runMs);
   },
 );
+
+test('lines of the log can be found by the run and by the delivery that led to them', {
+  timeout: runMs,
+}, async () => {
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
+  const site = await open({
+    script: scripted(writes()),
+    replace: () => ({ log: pino({ level: 'info' }, { write }) }),
+  });
+
+  const number = await site.labelled();
+  await site.reaches(number, 'agent:review', runMs);
+
+  const [run] = await listRuns(site.factory.doors.db, {});
+  const taken = lines.find(({ msg }) => msg === 'run taken');
+  expect(taken).toMatchObject({ run: run?.id, issue: number, repository: run?.repository, attempt: 1 });
+  const labelled = lines.find(({ msg, delivery }) => msg === 'delivery received' && delivery === taken?.delivery);
+  expect(labelled).toMatchObject({ event: 'issues' });
+  expect(lines.filter((line) => 'run' in line).every(({ delivery }) => delivery === taken?.delivery)).toBe(true);
+});
 
 test('no run is begun while the disk has less room than the operator wants, its issue says so, and it goes on when there is room', {
   timeout: runMs,
