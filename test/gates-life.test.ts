@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { expireWaits } from '../src/waits.ts';
 import { type GateOptions, type GateSite, gateContract, openSite, repo, writes } from './support/gate-site.ts';
+import type { ChatRequest } from './support/model-stand-in.ts';
 import { call, scripted } from './support/scripted.ts';
 import { until } from './support/until.ts';
 
@@ -29,6 +30,34 @@ test('without an engine an issue stays queued and says so, leaves the queue with
   await until(() => status(kept).includes('no sandbox engine'));
   engine.now = { available: true };
   await reaches(kept, 'agent:review');
+});
+
+/** Where a run may hang for ever: git that is not answered, or the model in one of its three parts. */
+const hanging: readonly { where: string; method?: string; path?: RegExp; asks?: string }[] = [
+  { where: 'the fetch', method: 'POST', path: /git-upload-pack/ },
+  { where: 'the plan', asks: 'You plan one' },
+  { where: 'the build', asks: 'You carry out' },
+  { where: 'the second look', asks: 'You take a second look' },
+  { where: 'the push', method: 'POST', path: /git-receive-pack/ },
+];
+
+test.each(hanging)('/stop while $where hangs ends the run within ten seconds', async ({ method, path, asks }) => {
+  const usual = scripted(writes());
+  const hangs = (request: ChatRequest) => asks !== undefined && JSON.stringify(request.messages[0]).includes(asks);
+  const { github, labelled, reaches, status, engine, model } = await open({
+    script: (request) => (hangs(request) ? hang : usual(request)),
+  });
+  const over = Promise.withResolvers<void>();
+  const fault = path && github.fault({ path, until: over.promise, ...(method ? { method } : {}) });
+  const number = await labelled();
+  await until(() => (fault ? fault.hits() > 0 : model.requests().some(hangs)), 30_000);
+
+  const startedAtMs = Date.now();
+  await github.comment(repo, number, '/stop', 'tom');
+  await reaches(number, 'agent:stopped', 10_000).finally(over.resolve);
+  await until(() => engine.opened === 0, 10_000 - (Date.now() - startedAtMs));
+
+  expect(status(number)).toMatch(/stopped by `tom`/);
 });
 
 test.each(['unlabel', 'close'] as const)(

@@ -1,4 +1,4 @@
-import type { ChatRequest, ModelScript, Reply } from './model-stand-in.ts';
+import type { ChatRequest, Reply } from './model-stand-in.ts';
 import { schemaInstance } from './schema-instance.ts';
 
 /** A plan that fits the small repositories of these tests. */
@@ -15,7 +15,7 @@ const hints = {
 /** Plan and second look are answered by their shape; the build loop gets the replies in order, and fails on one too many. */
 export function scripted(
   replies: readonly (Reply | ((request: ChatRequest) => Reply | Promise<Reply>))[],
-): ModelScript & { rest: () => number } {
+): ((request: ChatRequest) => Promise<Reply>) & { rest: () => number } {
   const queue = [...replies];
   const script = async (request: ChatRequest): Promise<Reply> => {
     const schema = request.response_format?.json_schema?.schema;
