@@ -180,6 +180,7 @@ function deliveryOf(cause: string | null | undefined): { delivery?: string } {
 /** Carries one run to its end, to a wait, or back to the queue. Never rejects. */
 async function carryLease(lease: Lease, doors: Doors, controller: AbortController): Promise<void> {
   const { id: run, issue, repository, start } = lease.run;
+  const { signal } = controller;
   const log = doors.log.child({ run, issue, repository, ...deliveryOf(start.cause) });
   const beating = keepLease(lease, doors, controller);
   try {
@@ -188,17 +189,16 @@ async function carryLease(lease: Lease, doors: Doors, controller: AbortControlle
     await doors.sandbox.reap({ run: lease.run.id });
     if (lease.run.failures >= attemptTakeovers)
       throw new MillwrightError('bug.unexpected', { message: 'the run ended its worker too often' });
-    await settle(lease, await carry(lease, { ...doors, log }, controller.signal), doors);
+    const end = await doors.github.whileWanted(signal, () => carry(lease, { ...doors, log }, signal));
+    await settle(lease, end, doors);
   } catch (error) {
-    const cause = controller.signal.aborted ? controller.signal.reason : error;
+    const cause = signal.aborted ? signal.reason : error;
     await settleFailure(lease, asMillwrightError(cause), { ...doors, log }).catch((failure) =>
       log.error({ err: failure }, 'the end of a run could not be written; another worker takes it over'),
     );
   } finally {
-    const lost =
-      controller.signal.aborted &&
-      controller.signal.reason !== shutDown &&
-      asMillwrightError(controller.signal.reason).code === 'run.lost-lease';
+    const { reason } = signal;
+    const lost = signal.aborted && reason !== shutDown && asMillwrightError(reason).code === 'run.lost-lease';
     controller.abort(shutDown);
     await beating;
     // Every container closes with its stage; this catches what a failure left. After a takeover they are the new owner's.

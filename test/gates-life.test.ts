@@ -32,13 +32,16 @@ test('without an engine an issue stays queued and says so, leaves the queue with
   await reaches(kept, 'agent:review');
 });
 
-/** Where a run may hang for ever: git that is not answered, or the model in one of its three parts. */
+/** Where a run may hang for ever: a call to GitHub or git that is not answered, or the model in one of its three parts. */
 const hanging: readonly { where: string; method?: string; path?: RegExp; asks?: string }[] = [
+  { where: 'intake', path: /collaborators\/maya\/permission/ },
   { where: 'the fetch', method: 'POST', path: /git-upload-pack/ },
   { where: 'the plan', asks: 'You plan one' },
   { where: 'the build', asks: 'You carry out' },
   { where: 'the second look', asks: 'You take a second look' },
   { where: 'the push', method: 'POST', path: /git-receive-pack/ },
+  { where: 'the pull request', method: 'POST', path: /\/pulls$/ },
+  { where: 'the check run', method: 'POST', path: /\/check-runs$/ },
 ];
 
 test.each(hanging)('/stop while $where hangs ends the run within ten seconds', async ({ method, path, asks }) => {

@@ -2,6 +2,8 @@
 export interface GitHub {
   /** The same verbs, bound to one repository through its installation. */
   repository(ref: RepositoryRef): RepositoryGitHub;
+  /** Calls that the work makes are given up once the signal aborts, whether GitHub answers or not; they reject with its reason. */
+  whileWanted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
   /** Repositories that the app is installed on. */
   installedRepositories(): Promise<InstalledRepository[]>;
   /** Asks GitHub to deliver again what failed since a moment; returns how many were asked for. */

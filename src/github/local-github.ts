@@ -35,6 +35,7 @@ export function createLocalGitHub(options: LocalGitHubOptions): GitHub {
   const other: RepositoryGitHub = { ...own, readFile: async () => null };
   return {
     repository: ({ owner, name }) => (owner === options.ref.owner && name === options.ref.name ? own : other),
+    whileWanted: (_signal, work) => work(),
     installedRepositories: async () => [{ ...options.ref, id: 0, ownerId: 0 }],
     redeliverFailed: async () => 0,
     signIn: null,

@@ -2,6 +2,7 @@ import { createAppAuth } from '@octokit/auth-app';
 import { Octokit } from '@octokit/rest';
 import type { Clock } from '../clock.ts';
 import { type ErrorCode, MillwrightError } from '../errors.ts';
+import { unlessAborted, wantedSignal } from './wanted.ts';
 
 export interface GitHubConnection {
   appId: number;
@@ -71,17 +72,22 @@ function addRetryPolicy(octokit: Octokit, connection: GitHubConnection, installa
   const heard = (status: number | null, headers: AnswerHeaders) =>
     connection.onAnswer?.({ status, installation: `${installationId ?? 'app'}`, rate: rateOf(headers) });
   octokit.hook.wrap('request', async (request, options) => {
+    const wanted = wantedSignal();
     let renewed = false;
     for (let tries = 1; ; tries++) {
-      await waitForQuiet(quiet, clock, options.url);
+      wanted?.throwIfAborted();
+      await unlessAborted(waitForQuiet(quiet, clock, options.url), wanted);
       try {
-        const answer = await request({
-          ...options,
-          request: { ...options.request, signal: AbortSignal.timeout(timeoutMs ?? usualTimeoutMs) },
-        });
+        const late = AbortSignal.timeout(timeoutMs ?? usualTimeoutMs);
+        const signal = wanted ? AbortSignal.any([late, wanted]) : late;
+        const answer = await unlessAborted(
+          Promise.resolve(request({ ...options, request: { ...options.request, signal } })),
+          wanted,
+        );
         heard(answer.status, answer.headers as AnswerHeaders);
         return answer;
       } catch (error) {
+        wanted?.throwIfAborted();
         const failure = readFailure(error, clock);
         heard(failure.status, headersOf(error));
         if (failure.status === 401 && installationId !== null && !renewed && !options.url.startsWith('/app')) {
@@ -98,7 +104,7 @@ function addRetryPolicy(octokit: Octokit, connection: GitHubConnection, installa
           { status: failure.status, method: options.method, url: options.url, waitMs },
           'GitHub call is tried again',
         );
-        await clock.sleep(waitMs);
+        await unlessAborted(clock.sleep(waitMs), wanted);
       }
     }
   });

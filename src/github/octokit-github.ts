@@ -15,6 +15,7 @@ import { createClient, type GitHubConnection, orNull, statusOf } from './octokit
 import { bindPullRequests } from './pull-requests.ts';
 import { roleFrom } from './roles.ts';
 import { createSignIn } from './sign-in.ts';
+import { forEveryone, whileWanted } from './wanted.ts';
 
 /** GitHub over @octokit/rest, on github.com or on the host that the connection names; no other address is called. */
 export function createGitHub(connection: GitHubConnection): GitHub {
@@ -30,7 +31,7 @@ export function createGitHub(connection: GitHubConnection): GitHub {
     return known;
   };
   const whoAmI = () => {
-    identity ??= readIdentity(app, connection.apiUrl).catch((error) => {
+    identity ??= forEveryone(() => readIdentity(app, connection.apiUrl)).catch((error) => {
       identity = null;
       throw error;
     });
@@ -44,6 +45,7 @@ export function createGitHub(connection: GitHubConnection): GitHub {
       bound.set(key, known);
       return known;
     },
+    whileWanted,
     async installedRepositories() {
       const found: InstalledRepository[] = [];
       for (const installation of await app.paginate(app.apps.listInstallations, { per_page: 100 })) {
