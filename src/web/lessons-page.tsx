@@ -6,7 +6,8 @@ import type { Share } from '../learning/metrics.ts';
 import type { LessonScore } from '../learning/score.ts';
 import { plural } from '../report/phrases.ts';
 import { type Frame, Page } from './layout.tsx';
-import { Code, Line, lineOf, Moment, Said } from './text.tsx';
+import { RepositoryChoice } from './repository-choice.tsx';
+import { Code, Line, Moment, Said } from './text.tsx';
 
 export interface LessonLine {
   lesson: Lesson;
@@ -61,17 +62,7 @@ export function LessonsPage({ frame, facts }: { frame: Frame; facts: LessonsFact
 function Choice({ facts: { repository, repositories } }: { facts: LessonsFacts }) {
   return (
     <form class="filters" method="get" action="/lessons">
-      <label>
-        Repository
-        <select name="repository">
-          <option value="">All that you can read</option>
-          {repositories.map((name) => (
-            <option value={name} selected={name.toLowerCase() === repository.toLowerCase()}>
-              {lineOf(name, 120)}
-            </option>
-          ))}
-        </select>
-      </label>
+      <RepositoryChoice repositories={repositories} chosen={repository} />
       <button type="submit">Show</button>
     </form>
   );

@@ -3,7 +3,7 @@ import type { Hono } from 'hono';
 import { causeWith, newestLessons } from '../learning/lessons.ts';
 import { scoreOf } from '../learning/score.ts';
 import { type LessonLine, LessonsPage } from './lessons-page.tsx';
-import { readableRepositories } from './trends-routes.tsx';
+import { choose, type Readable, readableRepositories } from './readable.ts';
 import { frameOf, toSignIn, viewerOf, type WebEnvironment, type WebParts } from './web-context.ts';
 
 /** Newest first; what is older has been decided long ago. */
@@ -15,22 +15,17 @@ export function addLessonsRoutes(app: Hono<WebEnvironment>, parts: WebParts): vo
     const viewer = viewerOf(c, access);
     if (viewer === null) return toSignIn(c);
     const readable = await readableRepositories(viewer, parts);
-    const asked = (c.req.query('repository') ?? '').trim();
-    const chosen =
-      asked === '' ? readable : readable.filter(({ label }) => label.toLowerCase() === asked.toLowerCase());
+    const { chosen, repository } = choose(readable, c.req.query('repository'));
     const facts = {
       lessons: await linesOf(chosen, parts),
-      repository: chosen[0] && asked ? chosen[0].label : '',
+      repository,
       repositories: readable.map(({ label }) => label),
     };
     return c.html(<LessonsPage frame={frameOf(viewer, access, 'Lessons', 'lessons')} facts={facts} />);
   });
 }
 
-async function linesOf(
-  repositories: readonly { key: string; label: string }[],
-  { doors: { db, host } }: WebParts,
-): Promise<LessonLine[]> {
+async function linesOf(repositories: readonly Readable[], { doors: { db, host } }: WebParts): Promise<LessonLine[]> {
   const labels = new Map(repositories.map(({ key, label }) => [key, label]));
   const lines: LessonLine[] = [];
   const counts = new Map<string, number>();

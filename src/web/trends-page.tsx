@@ -3,7 +3,7 @@ import type { Child } from 'hono/jsx';
 import { type Metrics, ratio, type Share } from '../learning/metrics.ts';
 import { count, durationText } from '../report/phrases.ts';
 import { type Frame, Page } from './layout.tsx';
-import { lineOf } from './text.tsx';
+import { RepositoryChoice } from './repository-choice.tsx';
 
 export interface TrendsFacts {
   /** One group a week, newest first; weeks without a run are missing. */
@@ -101,17 +101,7 @@ export function TrendsPage({ frame, facts, nowMs }: { frame: Frame; facts: Trend
 function Choice({ facts }: { facts: TrendsFacts }) {
   return (
     <form class="filters" method="get" action="/trends">
-      <label>
-        Repository
-        <select name="repository">
-          <option value="">All that you can read</option>
-          {facts.repositories.map((name) => (
-            <option value={name} selected={name.toLowerCase() === facts.repository.toLowerCase()}>
-              {lineOf(name, 120)}
-            </option>
-          ))}
-        </select>
-      </label>
+      <RepositoryChoice repositories={facts.repositories} chosen={facts.repository} />
       <label>
         Weeks
         <select name="weeks">
