@@ -1,5 +1,4 @@
 import { afterEach, expect, test } from 'vitest';
-import { reconcile } from '../src/reconcile.ts';
 import { type GateOptions, type GateSite, gateContract, openSite, repo, writes } from './support/gate-site.ts';
 import { editBody } from './support/github/state.ts';
 import type { Reply } from './support/model-stand-in.ts';
@@ -12,43 +11,32 @@ const open = async (options: GateOptions = {}) => {
   site = await openSite(options);
   return site;
 };
-/** A pass, until what it found has been applied. */
-const pass = async () => {
-  await reconcile(site.factory.doors);
-  await site.quiet();
-};
-
-/** Nothing comes again either: what fails here is found by looking only. */
-const deafen = () => {
-  site.github.dropWebhooks(true);
-  site.github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
-};
 
 test('the whole life of an issue goes on without a single webhook', async () => {
   const { github, reaches, pulls, labels, status, later, reactions } = await open({
     script: scripted([...writes(), ...writes('6\n'), ...writes('7\n')]),
   });
-  deafen();
+  site.deafen();
   const number = await site.labelled();
 
-  await pass();
+  await site.pass();
   await reaches(number, 'agent:review');
   const [pull = 0] = pulls();
   later();
   const comment = await github.comment(repo, number, '/retry six', 'rita');
-  await pass();
+  await site.pass();
   await until(async () => (await github.fileAt(repo, `millwright/issue-${number}`, 'src/sum.txt')) === '6\n', 30_000);
   await reaches(number, 'agent:review');
   expect(reactions(comment.id)).toEqual(['eyes', '+1']);
   later();
   await github.review(repo, pull, { event: 'REQUEST_CHANGES', body: '/retry seven' }, 'rita');
-  await pass();
+  await site.pass();
   await until(async () => (await github.fileAt(repo, `millwright/issue-${number}`, 'src/sum.txt')) === '7\n', 30_000);
   await reaches(number, 'agent:review');
-  await pass();
+  await site.pass();
   later();
   await github.mergePull(repo, pull, 'maya');
-  await pass();
+  await site.pass();
 
   await until(() => labels(number).length === 0 && status(number).includes('Merged'));
   expect(github.unhandled()).toEqual([]);
@@ -60,11 +48,11 @@ test.each(['unlabel', 'close'] as const)(
     const { github, labelled, reaches, model, status } = await open({ script: scripted([{ hang: true }]) });
     const number = await labelled();
     await until(() => model.requests().length >= 2);
-    deafen();
+    site.deafen();
 
     if (how === 'unlabel') await github.unlabel(repo, number, 'agent-ready', 'rita');
     else await github.closeIssue(repo, number, 'rita');
-    await pass();
+    await site.pass();
 
     await reaches(number, 'agent:stopped', 15_000);
     expect(status(number)).toContain('stopped by `rita`');
@@ -80,20 +68,20 @@ test('a run that /retry took up after the label went goes on although there is n
   later();
 
   await github.comment(repo, number, '/retry after all', 'rita');
-  await pass();
+  await site.pass();
 
   await reaches(number, 'agent:review');
 });
 
 test('an edit after the label that nobody told of starts nothing, and asks once for the label again', async () => {
   const { github, said, model, labels, reaches, later } = await open();
-  deafen();
+  site.deafen();
   const number = await site.labelled();
   later();
   await github.editIssue(repo, number, { body: gateContract.replace('says 5', 'says 6') }, 'maya');
 
-  await pass();
-  await pass();
+  await site.pass();
+  await site.pass();
   expect(labels(number)).toEqual([]);
   expect(model.requests()).toEqual([]);
   expect(said(number)).toHaveLength(1);
@@ -103,7 +91,7 @@ test('an edit after the label that nobody told of starts nothing, and asks once 
   await github.unlabel(repo, number, 'agent-ready', 'maya');
   later();
   await github.label(repo, number, 'agent-ready', 'maya');
-  await pass();
+  await site.pass();
   await reaches(number, 'agent:review');
   expect(site.status(number)).toContain('says 6');
 });
@@ -113,11 +101,11 @@ test('an edit of a text that is being worked is found as well', async () => {
   const number = await labelled();
   await reaches(number, 'agent:review');
   later();
-  deafen();
+  site.deafen();
   await github.editIssue(repo, number, { body: gateContract.replace('says 5', 'says 6') }, 'maya');
 
-  await pass();
-  await pass();
+  await site.pass();
+  await site.pass();
 
   expect(said(number).filter((body) => body.includes('The issue was edited'))).toHaveLength(1);
 });
@@ -129,16 +117,16 @@ test('what both a pass and a delivery tell of happens once', async () => {
   github.dropWebhooks(false);
 
   // This pass finds the label and asks for the lost deliveries, which come now.
-  await pass();
+  await site.pass();
   await reaches(number, 'agent:review');
-  await pass();
+  await site.pass();
   github.advanceClock(5_000);
   github.dropWebhooks(true);
   await github.comment(repo, number, '/retry six', 'rita');
   github.dropWebhooks(false);
-  await Promise.all([pass(), pass()]);
+  await Promise.all([site.pass(), site.pass()]);
   await until(() => /In review.*attempt 2/s.test(status(number)), 30_000);
-  await pass();
+  await site.pass();
 
   expect(status(number)).toContain('attempt 2');
   expect(pulls()).toHaveLength(1);
@@ -160,7 +148,7 @@ test('an edited comment found by a pass is no command, nor is one from before th
   site.later();
   await github.editComment(repo, edited.id, '/stop', 'maya');
 
-  await pass();
+  await site.pass();
   await quiet();
 
   expect(site.labels(number)).toEqual(['agent:review']);
@@ -197,7 +185,7 @@ test('ten minutes in which no webhook came lose nothing: one pass finds it all, 
   const question = await github.comment(repo, edited, '/status', 'otto');
   github.advanceClock(600_000);
   github.dropWebhooks(false);
-  await pass();
+  await site.pass();
 
   await reaches(added, 'agent:review');
   // Worked anew; on the base as the merge left it, the same file is in its way.
@@ -208,7 +196,7 @@ test('ten minutes in which no webhook came lose nothing: one pass finds it all, 
   expect(said(edited).filter((body) => body.includes('The issue was edited'))).toHaveLength(1);
   expect(site.reactions(question.id)).toEqual(['eyes', '+1']);
   const calls = model.requests().length;
-  await pass();
+  await site.pass();
   expect(model.requests()).toHaveLength(calls);
   expect(pulls()).toHaveLength(reviewed.length + 1);
   expect(status(retried)).not.toContain('attempt 3');
@@ -225,13 +213,13 @@ test.each(['heard', 'found by a pass'])(
     const calls = site.model.requests().length;
     await github.comment(repo, number, '/retry', 'rita');
     await until(() => site.model.requests().length > calls);
-    if (how !== 'heard') deafen();
+    if (how !== 'heard') site.deafen();
     later();
 
     const line = { path: 'src/sum.txt', line: 1 };
     const comments = [{ ...line, body: '/stop' }];
     await github.review(repo, pull, { event: 'COMMENT', draftedForMs: 600_000, comments }, 'rita');
-    if (how !== 'heard') await pass();
+    if (how !== 'heard') await site.pass();
 
     await reaches(number, 'agent:stopped', 15_000);
     expect(labels(number)).toEqual(['agent:stopped']);
@@ -243,12 +231,12 @@ test('a comment on a line that was edited into a command is none', async () => {
   const number = await site.labelled();
   await reaches(number, 'agent:review');
   later();
-  deafen();
+  site.deafen();
   const line = await github.reviewComment(repo, pulls()[0] ?? 0, { path: 'src/sum.txt', body: 'stop' }, 'rita');
   later();
   editBody(github.state, line, { login: 'rita', viaApp: false }, '/stop');
 
-  await pass();
+  await site.pass();
 
   expect(labels(number)).toEqual(['agent:review']);
 });
@@ -261,12 +249,12 @@ test('a pass over repositories where nothing happens is two calls for each, and 
   const number = await site.labelled();
   await reaches(number, 'agent:review');
   github.advanceClock(20_000);
-  await pass();
-  await pass();
+  await site.pass();
+  await site.pass();
   github.clearRequests();
   const fault = github.fault({ path: /^\/repos\/acme\/broken\/issues/, status: 500, times: 1_000 });
 
-  await pass();
+  await site.pass();
 
   const paths = github.requests().map(({ path }) => path);
   expect(fault.hits()).toBeGreaterThan(0);
@@ -279,7 +267,7 @@ test('a delivery that keeps failing is asked for again, and not for ever', async
   github.dropWebhooks(true);
   await site.open();
 
-  for (let times = 0; times < 8; times++) await pass();
+  for (let times = 0; times < 8; times++) await site.pass();
 
   const failed = github.deliveries().filter((delivery) => delivery.event === 'issues');
   expect(failed.length).toBeGreaterThan(3);

@@ -5,7 +5,6 @@ import { mirrorKey } from '../src/doors.ts';
 import { trust } from '../src/engine/repositories.ts';
 import { latestRun, listRuns } from '../src/engine/runs.ts';
 import { mirrorPath } from '../src/git/mirror.ts';
-import { reconcile } from '../src/reconcile.ts';
 import {
   type GateOptions,
   type GateSite,
@@ -23,15 +22,6 @@ afterEach(() => site[Symbol.asyncDispose]());
 const open = async (options: GateOptions = {}) => {
   site = await openSite(options);
   return site;
-};
-const pass = async () => {
-  await reconcile(site.factory.doors);
-  await site.quiet();
-};
-/** Nothing comes again either: what fails here is found by looking only. */
-const deafen = () => {
-  site.github.dropWebhooks(true);
-  site.github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
 };
 const wantsSecret = `${gateContract}- Secrets and credentials: STAGING_TOKEN\n`;
 
@@ -53,7 +43,7 @@ test('a repository that takes a freed name gets neither runs, mirror nor secrets
   const first = await labelled(wantsSecret);
   await reaches(first, 'agent:review');
   const before = github.repository(repo).id;
-  deafen();
+  site.deafen();
   await github.renameRepository(repo, 'elsewhere', 'maya');
   await github.createRepository(repo, { files: { ...gateRepository, ...withSecret } });
   github.dropWebhooks(false);
@@ -66,7 +56,7 @@ test('a repository that takes a freed name gets neither runs, mirror nor secrets
   expect(status(second)).toContain('millwright trust acme/small');
   expect(await listRuns(db, { repository: key })).toHaveLength(1);
   expect(await listRuns(db, { repository: `${key}@${before}` })).toHaveLength(1);
-  await pass();
+  await site.pass();
   expect(await latestRun(db, `${host.githubHost}/acme/elsewhere`, first)).toMatchObject({ state: 'done' });
   await trust(db, key);
   later();
@@ -83,11 +73,11 @@ test('a rename that only a pass tells of begins no second run, and a word under 
   });
   const number = await labelled();
   await reaches(number, 'agent:review');
-  deafen();
+  site.deafen();
   await github.renameRepository(repo, 'smaller', 'maya');
 
-  await pass();
-  await pass();
+  await site.pass();
+  await site.pass();
 
   const moved = 'acme/smaller';
   expect(await listRuns(factory.doors.db, {})).toHaveLength(1);
@@ -103,11 +93,11 @@ test('a run whose issue was transferred unheard ends, and the label works where 
   await github.createRepository('acme/other', { files: gateRepository });
   const number = await labelled();
   await until(() => model.requests().length >= 2);
-  deafen();
+  site.deafen();
   later();
   const moved = await github.transferIssue(repo, number, 'acme/other', 'maya');
 
-  await pass();
+  await site.pass();
 
   const runsOf = (name: string) =>
     listRuns(factory.doors.db, { repository: `${factory.doors.host.githubHost}/acme/${name}` });

@@ -1,7 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { repositoryKey } from '../src/doors.ts';
 import { policyPath, readLayers } from '../src/policy-source.ts';
-import { reconcile } from '../src/reconcile.ts';
 import { type GateOptions, type GateSite, gateContract, openSite, repo, writes } from './support/gate-site.ts';
 import { call, scripted } from './support/scripted.ts';
 import { until } from './support/until.ts';
@@ -22,14 +21,6 @@ const answered = async (id: number, reaction: '+1' | 'confused') =>
     throw new Error(`reactions: ${site.reactions(id)}`, { cause: error });
   });
 const asks = () => scripted([call('ask', { question: 'Which sum?' })]);
-const pass = async () => {
-  await reconcile(site.factory.doors);
-  await site.quiet();
-};
-const deaf = () => {
-  site.github.dropWebhooks(true);
-  site.github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
-};
 
 test('/allow and /waive that would change nothing are refused with the wall that they meet', async () => {
   const { labelled, reaches, said, later } = await open({ script: asks() });
@@ -151,7 +142,7 @@ test('an issue that was closed while it waited stays stopped when it is opened a
   await reaches(number, 'agent:stopped');
   site.later();
   await github.reopenIssue(repo, number, 'maya');
-  await pass();
+  await site.pass();
   await quiet();
   expect(labels(number)).toEqual(['agent:stopped']);
 
@@ -167,13 +158,13 @@ test('failing checks of others that nobody told of send the work back, once', as
   });
   const number = await labelled();
   await reaches(number, 'agent:review');
-  deaf();
+  site.deafen();
   await github.completeCheckSuite(repo, `millwright/issue-${number}`, [{ name: 'ci', conclusion: 'failure' }]);
 
-  await pass();
+  await site.pass();
   await until(async () => (await github.fileAt(repo, `millwright/issue-${number}`, 'src/sum.txt')) === '6\n', 30_000);
   await reaches(number, 'agent:review');
-  await pass();
+  await site.pass();
 
   expect(status(number)).toContain('attempt 2');
   expect(pulls()).toHaveLength(1);
@@ -186,11 +177,11 @@ test('a pull request that was opened again unheard is in review again', async ()
   const [pull = 0] = pulls();
   await github.closePull(repo, pull, 'maya');
   await until(() => labels(number).length === 0);
-  deaf();
+  site.deafen();
   site.later();
   await github.reopenPull(repo, pull, 'maya');
 
-  await pass();
+  await site.pass();
 
   await reaches(number, 'agent:review');
 });
@@ -198,12 +189,12 @@ test('a pull request that was opened again unheard is in review again', async ()
 test('a repository that was added unheard is onboarded, those that were there at the first pass are not', async () => {
   const files = { 'package.json': '{"scripts":{"test":"node --test"}}' };
   const { github } = await open({ before: (stand) => stand.createRepository('acme/old', { files }) });
-  await pass();
-  deaf();
+  await site.pass();
+  site.deafen();
   await github.createRepository('acme/new', { files });
 
-  await pass();
-  await pass();
+  await site.pass();
+  await site.pass();
 
   const pullsOf = (name: string) => [...github.repository(`acme/${name}`).issues.values()].filter(({ pull }) => pull);
   expect(pullsOf('new')).toHaveLength(1);
@@ -274,11 +265,11 @@ test('the run of an issue that was deleted unheard is stopped', async () => {
   const { github, labelled, factory } = await open({ script: scripted([{ hang: true }]) });
   const number = await labelled(gateContract);
   await until(() => site.model.requests().length >= 2);
-  deaf();
+  site.deafen();
   await github.unlabel(repo, number, 'agent-ready', 'maya');
   github.fault({ path: new RegExp(`/issues/${number}(?:/|$)`), status: 410, times: 100 });
 
-  await pass();
+  await site.pass();
 
   const key = repositoryKey(factory.doors.host.githubHost, refOf('small'));
   await until(async () => {

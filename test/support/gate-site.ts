@@ -1,4 +1,5 @@
 import type { Doors } from '../../src/doors.ts';
+import { reconcile } from '../../src/reconcile.ts';
 import { FolderEngine } from '../doubles/sandbox-engine.ts';
 import { type Factory, startFactory } from './factory.ts';
 import { type GitHubOptions, type GitHubStandIn, startGitHub } from './github-stand-in.ts';
@@ -54,6 +55,10 @@ export interface GateSite extends AsyncDisposable {
   reaches(number: number, label: string, deadlineMs?: number): Promise<void>;
   /** Waits until the app has no delivery left to apply. */
   quiet(): Promise<void>;
+  /** A pass of reconciliation, until what it found has been applied. */
+  pass(): Promise<void>;
+  /** No webhook comes any more, and none comes again: what happens is found by looking only. */
+  deafen(): void;
   /** Moves GitHub's clock: its times have whole seconds, so what happens within one cannot be told apart. */
   later(): void;
 }
@@ -128,6 +133,14 @@ export async function openSite(options: GateOptions = {}): Promise<GateSite> {
         );
         return row?.left === 0;
       }),
+    async pass() {
+      await reconcile(factory.doors);
+      await site.quiet();
+    },
+    deafen() {
+      github.dropWebhooks(true);
+      github.fault({ path: /\/app\/hook\/deliveries/, status: 404, times: 1_000 });
+    },
     later: () => github.advanceClock(2_000),
     async [Symbol.asyncDispose]() {
       await site.factory[Symbol.asyncDispose]();
