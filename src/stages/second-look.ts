@@ -6,7 +6,6 @@ import type { Attempt } from '../attempt.ts';
 import type { Doors } from '../doors.ts';
 import { MillwrightError } from '../errors.ts';
 import type { SecondLookFinding } from '../report/facts.ts';
-
 import type { Verdict } from '../verification/verdict.ts';
 import { evidenceParts } from './evidence-parts.ts';
 

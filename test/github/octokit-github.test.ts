@@ -6,6 +6,7 @@ import { createGitHub } from '../../src/github/octokit-github.ts';
 import { roleFrom } from '../../src/github/roles.ts';
 import { labelSpecs, stateLabels } from '../../src/labels.ts';
 import { type GitHubStandIn, startGitHub } from '../support/github-stand-in.ts';
+import { until } from '../support/until.ts';
 
 const repo = 'acme/small';
 let stand: GitHubStandIn;
@@ -192,6 +193,25 @@ test.each([4, -4])(
     expect(await codeOf(github.facts())).toBe('done');
   },
 );
+
+test('a call that is not wanted any more is given up at once and not made again, and what others wait for as well goes on', async () => {
+  const over = Promise.withResolvers<void>();
+  stand.fault({ path: /^\/app$/, until: over.promise });
+  const asked = stand.fault({ path: /^\/repos\/acme\/small$/, until: over.promise });
+  const stop = new AbortController();
+
+  const facts = door.whileWanted(stop.signal, () => github.facts());
+  const shared = door.whileWanted(stop.signal, () => door.identity());
+  const mine = door.identity();
+  await until(() => asked.hits() === 1);
+  stop.abort(new MillwrightError('run.cancelled'));
+
+  expect(await codeOf(facts)).toBe('run.cancelled');
+  over.resolve();
+  expect(await mine).toEqual(await shared);
+  expect(waits).toEqual([]);
+  await expect(door.whileWanted(stop.signal, () => github.facts())).rejects.toMatchObject({ code: 'run.cancelled' });
+});
 
 test('a secondary limit without a word is left alone for a minute', async () => {
   stand.fault({ path: /graphql/, status: 403, body: { message: 'You have exceeded a secondary rate limit.' } });
