@@ -111,7 +111,9 @@ function noteImitation(split: Split, text: string, line: number): void {
 
 /** `### Migration check` outside the checks section is a further check as well: an issue form has no sections. */
 function namedCheck(text: string): Named | null {
-  if (!/^.{1,50}\s(?:check|checks)$/u.test(plainLabel(text))) return null;
+  // The word first, whatever stands between its letters: a body may be all headings.
+  if (!/c[^a-z]*h[^a-z]*e[^a-z]*c[^a-z]*k/iu.test(text) || !/^.{1,50}\s(?:check|checks)$/u.test(plainLabel(text)))
+    return null;
   const kind = checkKind(text);
   return kind === null ? null : { what: 'check', kind, lookAlike: false };
 }

@@ -72,9 +72,32 @@ export function plainLabel(text: string): string {
 
 /** A plain label with look-alike letters replaced by the letters they look like. */
 export function foldLookAlikes(label: string): string {
-  if (plainText.test(label)) return label;
-  const decomposed = label.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
-  return Array.from(decomposed, (letter) => lookAlikes.get(letter) ?? letter).join('');
+  return plainText.test(label) ? label : Array.from(label, foldedLetter).join('');
+}
+
+/** Whether a label may be one of ours, or imitate it: in ASCII, or in letters that look like it. Asked first, since a body may be all labels. */
+export function mayBeAscii(text: string): boolean {
+  if (plainText.test(text)) return true;
+  for (const letter of text.slice(0, maxLabelChars))
+    if (!plainText.test(foldedLetter(letter)) && !dropped.test(letter)) return false;
+  return true;
+}
+
+/** What `plainLabel` takes out or writes otherwise, though it is not ASCII. */
+const dropped = /\s|\u200c|\u200d|[\ufe00-\ufe0f]|[\u2010-\u2015\u2212：]/u;
+
+/** Letters folded before; a text has few different ones. */
+const foldedLetters = new Map<string, string>();
+const mostLetters = 4096;
+
+function foldedLetter(letter: string): string {
+  const known = foldedLetters.get(letter);
+  if (known !== undefined) return known;
+  const plain = letter.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+  const folded = Array.from(plain, (each) => lookAlikes.get(each) ?? each).join('');
+  if (foldedLetters.size >= mostLetters) foldedLetters.clear();
+  foldedLetters.set(letter, folded);
+  return folded;
 }
 
 /** Runs of spaces inside a text as one space; what indents it stays. */
