@@ -19,7 +19,9 @@ export interface GitRequest {
 }
 
 /** Answers one smart-HTTP request by `git http-backend` (CGI). */
-export function serveGit(request: IncomingMessage, response: ServerResponse, options: GitRequest): Promise<void> {
+export async function serveGit(request: IncomingMessage, response: ServerResponse, options: GitRequest): Promise<void> {
+  // Gone while it was kept waiting: git would look for the rest of its body for ever, at full speed.
+  if (request.destroyed) return;
   const header = (name: string): string => String(request.headers[name] ?? '');
   const child = spawn('git', ['http-backend'], {
     env: gitEnvironment({
@@ -44,7 +46,7 @@ export function serveGit(request: IncomingMessage, response: ServerResponse, opt
   response.on('close', () => {
     if (!response.writableFinished) child.kill();
   });
-  return new Promise((resolve, reject) => {
+  await new Promise<void>((resolve, reject) => {
     let head: Buffer | null = Buffer.alloc(0);
     child.stdout.on('data', (chunk: Buffer) => {
       if (options.unheard) return;
