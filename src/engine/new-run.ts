@@ -61,9 +61,13 @@ export async function insertRun(db: Database, sql: Sql, run: NewRun): Promise<Ru
   return row as RunRow;
 }
 
+/** Of the newest id. What one process makes sorts as it was made, within a millisecond and after a step back of the clock as well. */
+let newestMs = 0;
+
 /** `r`, the time and four random letters, base 32: sorts by creation, fits in a URL, a branch and a container name. */
 function newRunId(): string {
-  const time = Date.now().toString(32).padStart(9, '0');
+  newestMs = Math.max(Date.now(), newestMs + 1);
+  const time = newestMs.toString(32).padStart(9, '0');
   const random = [...randomBytes(4)].map((byte) => (byte & 31).toString(32)).join('');
   return `r${time}${random}`;
 }

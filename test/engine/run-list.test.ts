@@ -20,8 +20,6 @@ describe.each(stores)('the list of runs on %s', (_name, open) => {
     const { run } = await enqueueRun(db, newRun(issue, slug, { request: { ...request, title } }));
     const outcome = { code: state, text: 'ended', question: null, detail: null };
     if (state !== 'queued' && state !== 'running') await endRun(db, run.id, state, outcome);
-    // Ids sort by the millisecond of their creation.
-    await new Promise((resolve) => setTimeout(resolve, 2));
     return run.id;
   }
 

@@ -235,6 +235,16 @@ describe.each(stores)('runs on %s', (_engine, open) => {
     expect(order).toEqual([3, 2, 4]);
   });
 
+  test('runs that come within a millisecond are claimed as they came', async () => {
+    const limits = { repository: 20, organization: 20 };
+    for (let issue = 1; issue <= 20; issue++) await enqueueRun(store.db, newRun(issue, `a/${issue}`, { limits }));
+
+    const order: number[] = [];
+    for (let n = 0; n < 20; n++) order.push((await claim()).run.issue);
+
+    expect(order).toEqual(Array.from({ length: 20 }, (_none, index) => index + 1));
+  });
+
   test('the queue tells the place among those that wait for the same thing, and why', async () => {
     const place = async (id: string) => await queuePosition(store.db, id);
     const a1 = (await enqueueRun(store.db, newRun(1, 'a/a'))).run.id;

@@ -70,8 +70,6 @@ export async function openWeb(github: GitHubStandIn, env: Record<string, string>
       const { run } = await enqueueRun(doors.db, newRun(issue, slug, more));
       const outcome = { code, text: `It is ${code}.`, question: null, detail: null };
       if (state !== 'queued' && state !== 'running') await endRun(doors.db, run.id, state, outcome);
-      // Ids sort by the millisecond of their creation.
-      await new Promise((resolve) => setTimeout(resolve, 2));
       return run;
     },
     async save(run, name, value) {
