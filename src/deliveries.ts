@@ -1,12 +1,13 @@
 import type { EmitterWebhookEvent } from '@octokit/webhooks';
 import { sendBackForCi } from './ci-feedback.ts';
+import type { CommandSource } from './command-context.ts';
 import { applyCommands } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
 import type { Delivery } from './engine/inbox.ts';
 import { runByPullRequest } from './engine/runs.ts';
 import { followRepository } from './follow-repository.ts';
 import { applyFound, applyLabel, foundEvent } from './found.ts';
-import type { RepositoryRef } from './github/github.ts';
+import type { ReactionTarget, RepositoryRef } from './github/github.ts';
 import { isStartLabel, startLabel } from './labels.ts';
 import { revertedBy, revertMerged } from './learning/escapes.ts';
 import { lessonPullChanged } from './learning/lesson-pulls.ts';
@@ -34,11 +35,9 @@ async function applyEvent(event: InRepository, ref: RepositoryRef, { id }: Deliv
     case 'issues':
       return applyIssue(event.payload, ref, id, doors);
     case 'issue_comment':
-      return applyComment(event.payload, ref, doors);
     case 'pull_request_review':
-      return applyReview(event.payload, ref, doors);
     case 'pull_request_review_comment':
-      return applyReviewComment(event.payload, ref, doors);
+      return applySaid(saidIn(event), ref, doors);
     case 'pull_request':
       return applyPullRequest(event.payload, ref, doors);
     case 'check_suite':
@@ -130,72 +129,48 @@ async function applyIssue(
   }
 }
 
-interface Writer {
-  user: { login: string; type?: string } | null;
+/** What somebody wrote on an issue or pull request, where, and when. */
+interface Said extends Pick<CommandSource, 'number' | 'onPullRequest'> {
+  written: { user: { login: string; type?: string } | null; body: string | null };
+  at: string | null;
+  reactTo: ReactionTarget;
 }
+type Saying = Extract<Handled, { name: 'issue_comment' | 'pull_request_review' | 'pull_request_review_comment' }>;
 
-const authorOf = ({ user }: Writer) => ({ author: user?.login ?? 'ghost', authorIsBot: user?.type === 'Bot' });
-
-async function applyComment(payload: Payload<'issue_comment'>, ref: RepositoryRef, doors: Doors): Promise<Applied> {
-  if (payload.action !== 'created') return 'done';
-  const { id, body, created_at } = payload.comment;
-  await applyCommands(
-    {
-      ref,
-      number: payload.issue.number,
-      onPullRequest: Boolean(payload.issue.pull_request),
-      ...authorOf(payload.comment),
-      body,
-      reactTo: { kind: 'comment', id },
-      key: `comment:${id}`,
-      writtenAtMs: Date.parse(created_at),
-    },
-    doors,
-  );
-  return 'done';
-}
-
-async function applyReview(
-  payload: Payload<'pull_request_review'>,
-  ref: RepositoryRef,
-  doors: Doors,
-): Promise<Applied> {
-  if (payload.action !== 'submitted') return 'done';
-  const { id, node_id, body, submitted_at } = payload.review;
-  await applyCommands(
-    {
-      ref,
-      number: payload.pull_request.number,
-      onPullRequest: true,
-      ...authorOf(payload.review),
-      body: body ?? '',
-      reactTo: { kind: 'review', id, nodeId: node_id },
-      key: `review:${id}`,
-      writtenAtMs: Date.parse(submitted_at ?? '') || doors.clock.nowMs(),
-    },
-    doors,
-  );
-  return 'done';
-}
-
-async function applyReviewComment(
-  payload: Payload<'pull_request_review_comment'>,
-  ref: RepositoryRef,
-  doors: Doors,
-): Promise<Applied> {
-  if (payload.action !== 'created') return 'done';
+/** Null when nothing was said anew. */
+function saidIn({ name, payload }: Saying): Said | null {
+  if (name === 'issue_comment') {
+    const { action, issue, comment } = payload;
+    const reactTo = { kind: 'comment', id: comment.id } as const;
+    const place = { number: issue.number, onPullRequest: Boolean(issue.pull_request) };
+    return action === 'created' ? { ...place, written: comment, at: comment.created_at, reactTo } : null;
+  }
+  const place = { number: payload.pull_request.number, onPullRequest: true };
+  if (name === 'pull_request_review') {
+    const { action, review } = payload;
+    const reactTo = { kind: 'review', id: review.id, nodeId: review.node_id } as const;
+    return action === 'submitted' ? { ...place, written: review, at: review.submitted_at, reactTo } : null;
+  }
+  const { action, comment } = payload;
+  const reactTo = { kind: 'review-comment', id: comment.id } as const;
   // While its review is pending a comment is a draft: it is said when the review is handed in, and that changes it.
-  const { id, body, updated_at } = payload.comment;
+  return action === 'created' ? { ...place, written: comment, at: comment.updated_at, reactTo } : null;
+}
+
+async function applySaid(said: Said | null, ref: RepositoryRef, doors: Doors): Promise<Applied> {
+  if (said === null) return 'done';
+  const { number, onPullRequest, written, at, reactTo } = said;
   await applyCommands(
     {
       ref,
-      number: payload.pull_request.number,
-      onPullRequest: true,
-      ...authorOf(payload.comment),
-      body,
-      reactTo: { kind: 'review-comment', id },
-      key: `review-comment:${id}`,
-      writtenAtMs: Date.parse(updated_at),
+      number,
+      onPullRequest,
+      author: written.user?.login ?? 'ghost',
+      authorIsBot: written.user?.type === 'Bot',
+      body: written.body ?? '',
+      reactTo,
+      key: `${reactTo.kind}:${reactTo.id}`,
+      writtenAtMs: Date.parse(at ?? '') || doors.clock.nowMs(),
     },
     doors,
   );
