@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { searchCommand } from './search-command.ts';
 import { type AgentTool, defineTool, result } from './tool.ts';
 import { workPath } from './work-path.ts';
 
 const maxMatches = 200;
 const maxChars = 20_000;
 
-/** Finds text in the work tree with ripgrep where the image has it, else with grep. */
+/** Finds text in the work tree. */
 export const search: AgentTool = defineTool({
   name: 'search',
   readsOnly: true,
@@ -19,7 +20,8 @@ export const search: AgentTool = defineTool({
     const place = workPath(path ?? '.', context.sandbox.workdir);
     if (!place.ok) return result(`Not searched: ${place.reason}.`);
     if (/[\0\n]/.test(pattern + (glob ?? ''))) return result('Not searched: a pattern is one line.');
-    const command = searchCommand(pattern, place.path, glob);
+    // One more than is shown, so that it can be said that there is more.
+    const command = searchCommand({ pattern, path: place.path, glob, most: maxMatches + 1 });
     const timeoutMs = Math.min(60_000, context.walls.limits.toolTimeoutMs, context.remainingMs());
     const found = await context.sandbox.run({ command, timeoutMs, keepBytes: 64 * 1024, signal: context.signal });
     if (found.end === 'timed-out') return result('The search took too long: narrow it with path or glob.');
@@ -39,27 +41,6 @@ export const search: AgentTool = defineTool({
     return result(`${said}\n${context.data('search', shown.join('\n'))}`);
   },
 });
-
-/** Needs only a POSIX shell; each value is one quoted word that cannot be taken for an option. */
-function searchCommand(pattern: string, path: string, glob: string | undefined): string {
-  const where = quote(path === '.' ? '.' : `./${path}`);
-  const rgGlob = glob === undefined ? '' : ` --glob ${quote(glob)}`;
-  const rg = `rg --no-config --line-number --with-filename --no-heading --color never --sort path --max-columns 400 --max-columns-preview --hidden --glob '!.git'${rgGlob} -e ${quote(pattern)} -- ${where}`;
-  const grep = `find ${where} \\( -name .git -o -name node_modules \\) -prune -o -type f${findName(glob)} -exec grep -nE -e ${quote(pattern)} /dev/null {} + | cut -c 1-500`;
-  // One more than is shown, so that it can be said that there is more.
-  return `if command -v rg >/dev/null 2>&1; then ${rg}; else ${grep}; fi | sed -e 's|^\\./||' | head -n ${maxMatches + 1}`;
-}
-
-/** `find` has no globstar, but its `*` crosses folders, so that a path glob only gets wider. */
-function findName(glob: string | undefined): string {
-  if (glob === undefined) return '';
-  if (!glob.includes('/')) return ` -name ${quote(glob)}`;
-  return ` -path ${quote(`*/${glob.replace(/^\/+/, '').replaceAll('**/', '*')}`)}`;
-}
-
-function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
-}
 
 function withinChars(lines: string[], limit: number): string[] {
   let chars = 0;

@@ -10,6 +10,8 @@ export interface PathFacts {
   /** Words for `other`. */
   what: string;
   sizeBytes: number;
+  /** Where a link leads in the end, inside the container; empty for what is none. */
+  linkTarget: string;
 }
 
 /** Go's file mode bits, as the engine reports them. */
@@ -26,8 +28,12 @@ export async function pathFacts(container: Container, path: string): Promise<Pat
   }
   answer.resume();
   const header = String(answer.headers['x-docker-container-path-stat'] ?? '');
-  const stat = JSON.parse(Buffer.from(header, 'base64').toString('utf8')) as { size: number; mode: number };
-  return { ...kindOf(stat.mode), sizeBytes: stat.size };
+  const stat = JSON.parse(Buffer.from(header, 'base64').toString('utf8')) as {
+    size: number;
+    mode: number;
+    linkTarget?: string;
+  };
+  return { ...kindOf(stat.mode), sizeBytes: stat.size, linkTarget: stat.linkTarget ?? '' };
 }
 
 function kindOf(mode: number): { kind: PathFacts['kind']; what: string } {
@@ -56,12 +62,9 @@ export async function readArchive(
   wanted: (header: Header) => boolean,
   take: (entry: ArchiveEntry) => 'more' | 'enough',
 ): Promise<void> {
-  const source = (await engineCall('read a file', container.getArchive({ path }))) as unknown as Readable;
-  const parser = extract();
-  source.on('error', (error) => parser.destroy(error));
-  source.pipe(parser as unknown as NodeJS.WritableStream);
+  const { source, entries } = await openArchive(container, path);
   try {
-    for await (const entry of parser) {
+    for await (const entry of entries) {
       const chunks: Buffer[] = [];
       const keep = wanted(entry.header);
       for await (const chunk of entry) if (keep) chunks.push(chunk as Buffer);
@@ -69,6 +72,37 @@ export async function readArchive(
     }
   } catch (error) {
     throw engineError(error, 'read an archive of the container');
+  } finally {
+    source.destroy();
+  }
+}
+
+async function openArchive(container: Container, path: string) {
+  const source = (await engineCall('read a file', container.getArchive({ path }))) as unknown as Readable;
+  const entries = extract();
+  source.on('error', (error) => entries.destroy(error));
+  source.pipe(entries as unknown as NodeJS.WritableStream);
+  return { source, entries };
+}
+
+/** The first bytes of one regular file; null when there is none. Nothing beyond them is read. Rejects with `outside.sandbox`. */
+export async function readFileStart(container: Container, path: string, maxBytes: number): Promise<Buffer | null> {
+  const { source, entries } = await openArchive(container, path);
+  try {
+    for await (const entry of entries) {
+      if (entry.header.type !== 'file') return null;
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      for await (const chunk of entry) {
+        chunks.push(chunk as Buffer);
+        bytes += (chunk as Buffer).length;
+        if (bytes >= maxBytes) break;
+      }
+      return Buffer.concat(chunks).subarray(0, maxBytes);
+    }
+    return null;
+  } catch (error) {
+    throw engineError(error, 'read a file of the container');
   } finally {
     source.destroy();
   }

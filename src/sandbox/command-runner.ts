@@ -10,7 +10,7 @@ import { holdsOnlyInit } from './process-list.ts';
 import type { CommandCall, CommandEnd, CommandResult, SandboxLimits } from './sandbox.ts';
 import type { ShellChannel, ShellEnd, ShellSettings } from './shell-channel.ts';
 import type { ShellPool } from './shell-pool.ts';
-import { commandScript, maxArgumentBytes, printfWord, prologue, type ShellCall, workdir } from './shell-script.ts';
+import { commandScript, maxArgumentBytes, prologue, type ShellCall, workdir, writeScripts } from './shell-script.ts';
 import { type Finish, type Outcome, type RunningCommand, StopSwitch, supervise } from './supervision.ts';
 
 export interface RunnerParts {
@@ -132,8 +132,9 @@ export class CommandRunner {
     if (Buffer.byteLength(call.command) < maxArgumentBytes) return { command: call.command, cwd, env };
     this.#fileCount += 1;
     const file = `/tmp/.millwright-command-${this.#fileCount}`;
-    const code = await this.script(`printf '%b' ${printfWord(Buffer.from(call.command))} >${file}`, {});
-    if (code !== 0) throw new MillwrightError('outside.sandbox', { message: 'a long command could not be written' });
+    for (const script of writeScripts(file, Buffer.from(call.command)))
+      if ((await this.script(script, {})) !== 0)
+        throw new MillwrightError('outside.sandbox', { message: 'a long command could not be written' });
     return { command: `. ${file}`, cwd, env };
   }
 

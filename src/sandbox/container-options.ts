@@ -53,6 +53,18 @@ export function containerName(request: Pick<ContainerRequest, 'instance' | 'run'
   return `millwright-${namePart(request.instance)}-${namePart(request.run)}-${namePart(request.purpose)}-e${request.epoch}`;
 }
 
+/** Whose a container is and until when, for whoever removes what is left. */
+export function ownLabels(
+  request: Pick<ContainerRequest, 'instance' | 'run' | 'purpose' | 'deadlineMs'>,
+): Record<string, string> {
+  return {
+    [labels.instance]: request.instance,
+    [labels.run]: request.run,
+    [labels.purpose]: request.purpose,
+    [labels.deadline]: String(request.deadlineMs),
+  };
+}
+
 /** What a root set-up needs for package managers. Never given to an agent's or a check's container. */
 const rootSetupCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'SETGID', 'SETUID'];
 
@@ -69,12 +81,7 @@ export function createOptions(request: ContainerRequest): ContainerCreateOptions
     Entrypoint: ['/bin/sh', '-c', initScript],
     Cmd: [],
     Env: containerEnv(request.imageEnv),
-    Labels: {
-      [labels.instance]: request.instance,
-      [labels.run]: request.run,
-      [labels.purpose]: request.purpose,
-      [labels.deadline]: String(request.deadlineMs),
-    },
+    Labels: ownLabels(request),
     // An image without `sleep` waits on this input, which never comes.
     OpenStdin: true,
     Healthcheck: { Test: ['NONE'] },

@@ -21,6 +21,8 @@ export interface LaunchRequest extends Omit<ContainerRequest, 'instance' | 'hasN
   network: NetworkWalls;
   /** Environment of every process inside, secrets included; never part of the container's own settings. */
   env: Readonly<Record<string, string>>;
+  /** Files of the checkout that the image was made without: see `withoutFiles`. */
+  absent?: readonly string[];
   /** Puts files in before the container starts. */
   fill: (container: Container) => Promise<void>;
 }
@@ -78,6 +80,7 @@ async function startShells(parts: EngineParts, request: LaunchRequest, container
       env: variables,
       egress,
       layers: parts.layers,
+      absent: request.absent ?? [],
       onDispose: stopWatching,
       onRestart: async () => {
         await egress?.renew();

@@ -18,22 +18,30 @@ export function overlayEntries(overlay: Overlay): PutEntry[] {
   return [...[...folders].sort().map((path) => ({ kind: 'folder' as const, path, mode: 0o755 })), ...files];
 }
 
+/**
+ * What an overlay takes away: files and links, and the folders that may be left empty by that, innermost first. Paths under or over something
+ * that was just written are left out: the archive has replaced them already, and a link written there must not be followed.
+ */
+export function removalsOf(overlay: Overlay): { gone: string[]; emptied: string[] } {
+  const written = new Set([...overlay.writes, ...overlay.links].map(({ path }) => path));
+  const occupied = new Set([...written].flatMap((path) => [path, ...foldersOf(path)]));
+  const gone = overlay.deletes.filter(
+    (path) => !occupied.has(path) && !foldersOf(path).some((folder) => written.has(folder)),
+  );
+  return { gone, emptied: [...new Set(gone.flatMap(foldersOf))].sort().reverse() };
+}
+
+/** Exit code of a deletion script in an image that has no program to delete with. */
+export const cannotDelete = 14;
+
 /** Paths given to one `rm`. */
 const pathsPerCommand = 400;
 
-/**
- * Shell commands that remove what the overlay deletes, and folders left empty, as git would. Paths under or over something that
- * was just written are left out: the archive has replaced them already, and a link written there must not be followed.
- */
+/** Shell commands that remove what the overlay deletes, and folders left empty, as git would. */
 export function deletionScripts(overlay: Overlay): string[] {
-  const written = new Set([...overlay.writes, ...overlay.links].map(({ path }) => path));
-  const occupied = new Set([...written].flatMap((path) => [path, ...foldersOf(path)]));
-  const deletes = overlay.deletes.filter(
-    (path) => !occupied.has(path) && !foldersOf(path).some((folder) => written.has(folder)),
-  );
-  const emptied = [...new Set(deletes.flatMap(foldersOf))].sort().reverse();
+  const { gone, emptied } = removalsOf(overlay);
   return [
-    ...commands('rm -rf', deletes),
+    ...commands(`command -v rm >/dev/null || exit ${cannotDelete}; rm -rf`, gone),
     ...commands('rmdir', emptied).map((command) => `${command} 2>/dev/null || :`),
   ];
 }

@@ -19,7 +19,7 @@ import type {
   Sandbox,
   SandboxLimits,
 } from './sandbox.ts';
-import { readThroughShell, writeThroughShell } from './shell-files.ts';
+import { type FileAccess, readContainerFile, writeContainerFile } from './shell-files.ts';
 import { ShellPool } from './shell-pool.ts';
 import { workdir } from './shell-script.ts';
 
@@ -33,6 +33,8 @@ export interface RunningSandboxParts {
   env: readonly string[];
   egress: OpenEgress | null;
   layers: LayerReader;
+  /** Files of the checkout that the image was made without: deleted, although nothing in the container says so. */
+  absent: readonly string[];
   onDispose: () => void;
   /** Called when the container was started again; must use no shell of the pool. */
   onRestart: () => Promise<void>;
@@ -84,25 +86,23 @@ export class RunningSandbox implements Sandbox {
 
   async readFile(path: string, options: { maxBytes?: number } = {}): Promise<FileRead> {
     this.#assertOpen();
-    return readThroughShell(this.#runner, path, options.maxBytes ?? 16 * 1024 ** 2);
+    return readContainerFile(this.#files(), path, options.maxBytes ?? 16 * 1024 ** 2);
   }
 
   async writeFile(path: string, bytes: Uint8Array): Promise<FileWrite> {
     this.#assertOpen();
-    return writeThroughShell(this.#runner, path, bytes);
+    return writeContainerFile(this.#files(), path, bytes);
   }
 
   async changes(limits: ChangeLimits): Promise<ContainerChange[]> {
     this.#assertOpen();
-    const { container, layers, clock } = this.#parts;
-    return this.#pool.exclusively(async () => {
-      await pauseContainer(container, clock);
-      try {
-        return await readChanges(container, limits, layers);
-      } finally {
-        await engineCall('resume the container', container.unpause());
-      }
-    });
+    const { container, layers, absent } = this.#parts;
+    const { base } = limits;
+    const held = base && absent.length > 0 ? async () => without(await base(), absent) : base;
+    const found = await this.#paused(() =>
+      readChanges(container, { ...limits, ...(held ? { base: held } : {}) }, layers),
+    );
+    return [...absent.map((path) => ({ kind: 'deleted' as const, path })), ...found];
   }
 
   blocked(): readonly BlockedAttempt[] {
@@ -125,7 +125,28 @@ export class RunningSandbox implements Sandbox {
     if (left) log.warn({ name }, 'a removed container is still there; the reaper will take it');
   }
 
+  async #paused<T>(work: () => Promise<T>): Promise<T> {
+    const { container, clock } = this.#parts;
+    return this.#pool.exclusively(async () => {
+      await pauseContainer(container, clock);
+      try {
+        return await work();
+      } finally {
+        await engineCall('resume the container', container.unpause());
+      }
+    });
+  }
+
+  #files(): FileAccess {
+    return { runner: this.#runner, container: this.#parts.container, paused: (work) => this.#paused(work) };
+  }
+
   #assertOpen(): void {
     if (this.#disposed) throw new MillwrightError('outside.sandbox', { message: `${this.name} is already removed` });
   }
+}
+
+function without(paths: readonly string[], absent: readonly string[]): string[] {
+  const dropped = new Set(absent);
+  return paths.filter((path) => !dropped.has(path));
 }

@@ -18,6 +18,24 @@ export function printfWord(bytes: Uint8Array): string {
   return `'${text.replace(/[^\x20-\x7e\n\t]|['\\]/g, (char) => `\\0${char.charCodeAt(0).toString(8).padStart(3, '0')}`)}'`;
 }
 
+/** bash reads its input byte by byte, and a shell that does not answer in time counts as lost. */
+const longestWriteChars = 64 * 1024;
+const pieceBytes = 16 * 1024;
+
+/** Scripts that together write these bytes to a file (`quote`d), with builtins. */
+export function writeScripts(file: string, bytes: Uint8Array): string[] {
+  const scripts: string[] = [];
+  let word = '';
+  for (let at = 0; at === 0 || at < bytes.length; at += pieceBytes) {
+    // Quoted pieces side by side are one word.
+    word += printfWord(bytes.subarray(at, at + pieceBytes));
+    if (word.length < longestWriteChars && at + pieceBytes < bytes.length) continue;
+    scripts.push(`printf '%b' ${word} ${scripts.length === 0 ? '>' : '>>'}${file}`);
+    word = '';
+  }
+  return scripts;
+}
+
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** `export` lines; names that no shell could hold are left out. */

@@ -3,8 +3,8 @@ import type { ToolContext } from '../../src/agent/tool.ts';
 import type { Contract } from '../../src/contract/contract.ts';
 import { emptyContract } from '../../src/contract/contract.ts';
 import type { Walls } from '../../src/contract/walls.ts';
+import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { wallsWith } from '../bench/bench-walls.ts';
-import type { FolderSandbox } from '../doubles/sandbox.ts';
 
 /** A small contract with two criteria. */
 export function someContract(): Contract {
@@ -37,8 +37,8 @@ export function someWalls(
   };
 }
 
-/** What tools work with, around a folder. The mask takes out the word `s3cret`. */
-export function toolContext(sandbox: FolderSandbox, walls: Walls = someWalls()): ToolContext {
+/** What tools work with. The mask takes out the word `s3cret`. */
+export function toolContext(sandbox: Sandbox, walls: Walls = someWalls()): ToolContext {
   return {
     sandbox,
     walls,

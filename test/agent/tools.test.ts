@@ -316,6 +316,47 @@ test('search works without ripgrep', async () => {
   expect(invalid).toMatch(/^Not searched/);
 });
 
+const forShellAlone = {
+  'src/a.js': 'one\nneedle (here); $x\n',
+  'src/deep/b.ts': 'x\n  needle\nno newline at the end: needle',
+  'src/.hidden/c.ts': 'Needle ünd\n',
+  '.git/d': 'needle\n',
+  'node_modules/e.js': 'needle\n',
+};
+
+test.each<[string, string | undefined, string[]]>([
+  [
+    'needle',
+    undefined,
+    ['src/a.js:2:needle (here); $x', 'src/deep/b.ts:2:  needle', 'src/deep/b.ts:3:no newline at the end: needle'],
+  ],
+  ['^needle', undefined, ['src/a.js:2:needle (here); $x']],
+  ['needle$', '*.ts', ['src/deep/b.ts:2:  needle', 'src/deep/b.ts:3:no newline at the end: needle']],
+  ['\\(here\\); \\$x$|ünd', undefined, ['src/.hidden/c.ts:1:Needle ünd', 'src/a.js:2:needle (here); $x']],
+  ['[nN]ee.le .+d', 'src/**/*.ts', ['src/.hidden/c.ts:1:Needle ünd']],
+  ['n[^o].*end', undefined, ['src/deep/b.ts:3:no newline at the end: needle']],
+])('search finds %j for %j where the image holds nothing but a shell', async (pattern, glob, lines) => {
+  await using stage = await open(forShellAlone);
+  await using nothing = await FolderSandbox.open();
+  stage.sandbox.path = nothing.workdir;
+
+  const said = await stage.say('search', { pattern, ...(glob === undefined ? {} : { glob }) });
+
+  expect(said.split('\n').slice(1).sort()).toEqual(lines.toSorted());
+});
+
+test('search says what a shell alone cannot look for, and finds the rest of it', async () => {
+  await using stage = await open({ 'a b.txt': 'x\n'.repeat(500) });
+  await using nothing = await FolderSandbox.open();
+  stage.sandbox.path = nothing.workdir;
+
+  expect(await stage.say('search', { pattern: 'need+le' })).toMatch(/^Not searched[\s\S]*neither rg nor grep/);
+  expect(await stage.say('search', { pattern: 'x', path: 'a b.txt' })).toMatch(
+    /^The first 200 matches[\s\S]*a b.txt:200:x$/,
+  );
+  expect(await stage.say('search', { pattern: 'x', path: 'none' })).toMatch(/^Not searched[\s\S]*no such path/);
+});
+
 test.each(["'; touch pwned; '", '$(touch pwned)', '`touch pwned`', '--help', '-e x', '"; touch pwned #'])(
   'search takes the pattern %j as text, whatever a shell would make of it',
   async (text) => {
@@ -324,6 +365,11 @@ test.each(["'; touch pwned; '", '$(touch pwned)', '`touch pwned`', '--help', '-e
     await stage.say('search', { pattern: text });
     await stage.say('search', { pattern: 'nothing', glob: text });
     await stage.say('search', { pattern: 'nothing', path: text.replaceAll('/', '_') });
+    // By the shell alone, which sees these texts in more places.
+    await symlink('/usr/bin/touch', join(stage.sandbox.workdir, 'touch'));
+    stage.sandbox.path = stage.sandbox.workdir;
+    await stage.say('search', { pattern: text });
+    await stage.say('search', { pattern: 'nothing', glob: text });
 
     expect(await stage.sandbox.readFile('pwned')).toEqual({ kind: 'missing' });
   },

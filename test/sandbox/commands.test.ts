@@ -130,34 +130,6 @@ describe.each(images)('a command in a container of $image', ({ image, make }) =>
   });
 });
 
-it('an image of busybox alone serves the tools and gives its patch', async () => {
-  const image = 'millwright-test-busybox-files';
-  await importBusyboxImage(image);
-  try {
-    await using engine = testEngine();
-    const files = { 'README.md': 'hello\n', 'src/a.txt': 'a\n' };
-    const prepared = await engine.prepareOn(files, { image });
-    const overlay = { writes: [], links: [], deletes: ['src/a.txt'] };
-    await using sandbox = await engine.openOn(files, { image: prepared.image, overlay });
-
-    const written = await sandbox.writeFile('deep/down/b.bin', Buffer.from([0, 255, 10, 39, 92]));
-    const read = await sandbox.readFile('deep/down/b.bin', { maxBytes: 2 });
-    const gone = await sandbox.readFile('src/a.txt');
-    const changes = await sandbox.changes({
-      maxFiles: 9,
-      maxFileBytes: 99,
-      maxTotalBytes: 99,
-      base: async () => Object.keys(files),
-    });
-
-    expect([written.kind, gone.kind]).toEqual(['written', 'missing']);
-    expect(read).toMatchObject({ kind: 'file', bytes: Buffer.from([0, 255]), totalBytes: 5, truncated: true });
-    expect(changes.map(({ kind, path }) => `${kind} ${path}`).sort()).toEqual(['deleted src', 'file deep/down/b.bin']);
-  } finally {
-    await docker('rmi', '-f', image);
-  }
-});
-
 describe('a command and its processes', () => {
   let engine: TestEngine;
   let sandbox: Sandbox;
