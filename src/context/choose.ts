@@ -1,6 +1,7 @@
 import type { Contract } from '../contract/contract.ts';
 import { hasWildcards, plainGlob } from '../contract/glob.ts';
 import { matchesAny } from '../contract/globs.ts';
+import { referencesIn } from '../contract/values.ts';
 import { isTestPath } from '../verification/test-paths.ts';
 import { coChanges, lastTouched, recentHistory } from './co-change.ts';
 import type { EntryKind, Wish } from './cut-to-budget.ts';
@@ -122,7 +123,7 @@ function addNamed(needs: Choosing, snapshot: Snapshot, mentions: Mentions, chose
     ['Files', 'file', files],
     ['Tests', 'test', tests],
     ['Docs', 'doc', docs],
-    ['Prior decisions', 'decision', decisions],
+    ['Prior decisions', 'decision', decisions.flatMap(referencesIn)],
   ] as const;
   for (const [label, kind, references] of fields) {
     for (const reference of references) {

@@ -73,6 +73,11 @@ export function combineMcp({ layers, contract, refused }: Combining, available: 
       refused.push({ key: 'mcp', name, message });
       continue;
     }
+    const lacking = lackingAccess(access, tools);
+    if (lacking !== null) {
+      refused.push({ key: 'mcp', name: `${name} (${access})`, message: lacking });
+      continue;
+    }
     const named = [...tools.keys()].filter((tool) => wanted.some((wish) => namesTool(wish, name, tool)));
     const kept = [...tools].filter(([tool, may]) => {
       if (contract.tools.denied.some((wish) => wish === name || namesTool(wish, name, tool))) return false;
@@ -85,6 +90,16 @@ export function combineMcp({ layers, contract, refused }: Combining, available: 
   return Object.fromEntries([...servers].map(([name, tools]) => [name, Object.fromEntries(tools)]));
 }
 
+/** Why a server cannot be used in the way that the contract asks for, or null. */
+function lackingAccess(access: ToolGrant['access'], tools: ReadonlyMap<string, McpAccess>): string | null {
+  if (access === 'unstated' || [...tools.values()].includes(access)) return null;
+  const has =
+    access === 'mutating'
+      ? 'The policy grants it for reading only'
+      : 'What the policy grants of it has no tool that only reads';
+  return `${has}: change the contract, or \`mcp\` in the policy files.`;
+}
+
 /** A tool that the contract names is a tool of a granted MCP server, or a command that every layer allows; else it stops intake. */
 export function combineTools(
   { contract, refused }: Combining,
@@ -92,7 +107,8 @@ export function combineTools(
   mcp: Walls['mcp'],
   commands: Walls['commands'],
 ): Walls['tools'] {
-  const { clis, readOnly, mutating, denied } = contract.tools;
+  const { readOnly, mutating, denied } = contract.tools;
+  const clis = contract.tools.clis.filter(({ name }) => name !== 'none');
   const asked = contract.tools.mcps.map((each) => each.name);
   const refuse = (name: string, message: string): void => {
     refused.push({ key: 'tools', name, message });

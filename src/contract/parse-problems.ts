@@ -1,6 +1,6 @@
-import type { Blocks } from './blocks.ts';
+import type { Blocks, Line } from './blocks.ts';
 import type { Contract, Problem } from './contract.ts';
-import { sections } from './fields.ts';
+import { nameOfHeading, type Section, sections } from './fields.ts';
 import { saysNothing } from './prose.ts';
 import type { Entry, Split } from './sections.ts';
 import { excerpt } from './text.ts';
@@ -35,15 +35,23 @@ export function reportStray(reading: Reading, split: Split): void {
       section.key === 'checks'
         ? 'Expected `Name: command` or `Name: skip: reason`'
         : `Expected one of ${names}, each as \`Field: value\``;
+    const home = unknownLabel === null ? null : sectionOf(unknownLabel);
+    const place = home === null ? `${expected}.` : `Its place is under \`## ${home.label}\`.`;
     const message =
-      unknownLabel === null
-        ? `${expected}.`
-        : `\`${excerpt(unknownLabel, 50)}\` is no field of this section. ${expected}.`;
+      unknownLabel === null ? place : `\`${excerpt(unknownLabel, 50)}\` is no field of this section. ${place}`;
     const example = section.fields[0]
       ? `${section.fields[0].label}: ${section.fields[0].example}`
       : 'Unit tests: npm test';
-    reading.problems.push(problem(section.label, line.number, line.text, message, example, section.key !== 'context'));
+    const blocking = (home ?? section).key !== 'context';
+    reading.problems.push(problem(section.label, line.number, line.text, message, example, blocking));
   }
+}
+
+/** Where a label that stands in another section belongs. */
+function sectionOf(label: string): Section | null {
+  const named = nameOfHeading(label);
+  if (named === null) return null;
+  return named.what === 'check' ? (sections.find(({ key }) => key === 'checks') ?? null) : named.section;
 }
 
 /** What a reader of the issue would not have seen, or would have taken for something else. */
@@ -80,14 +88,28 @@ function reportInvisible(reading: Reading, split: Split, { tainted }: Blocks): v
 
 const proseFields = new Set(['goal', 'criteria', 'nonGoals', 'stop', 'reviewNote']);
 
-export function reportMissing(reading: Reading, entries: readonly Entry[]): void {
+export function reportMissing(reading: Reading, { entries, levels }: Split, { lines }: Blocks): void {
   const { goal, criteria } = reading.contract;
   const lineOf = (key: string): number | null => entries.find((entry) => entry.key === key)?.line ?? null;
-  const missing = (key: string, message: string): void => {
+  const missing = (key: string, message: string, line = lineOf(key)): void => {
     const field = fieldsByKey.get(key);
-    if (field) reading.problems.push(problem(field.label, lineOf(key), null, message, field.example, true));
+    if (field) reading.problems.push(problem(field.label, line, null, message, field.example, true));
   };
-  if (goal === '') missing('goal', 'Say in a sentence what should be different afterwards.');
+  const hidden = goal === '' ? lines.find(isGoalInCode) : undefined;
+  if (hidden)
+    missing(
+      'goal',
+      'Its heading stands inside a code block, where nothing is read: take the code block away.',
+      hidden.number,
+    );
+  else if (goal === '') {
+    const how = levels.length === 0 ? 'No heading of a contract was found: begin with `## Goal`. ' : '';
+    missing('goal', `${how}Say in a sentence what should be different afterwards.`);
+  }
   if (criteria.length === 0)
     missing('criteria', 'Name at least one thing that can be checked: Given/When/Then, or one statement a line.');
+}
+
+function isGoalInCode({ kind, text }: Line): boolean {
+  return kind === 'code' && /^#{1,6} goal/iu.test(text);
 }

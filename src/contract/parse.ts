@@ -1,15 +1,15 @@
 import { type Line, scanBlocks } from './blocks.ts';
+import { readCheck } from './check-value.ts';
 import { type Contract, emptyContract, type Problem } from './contract.ts';
 import { checkExample, type Field } from './fields.ts';
 import { fieldsByKey, problem, type Reading, reportHidden, reportMissing, reportStray } from './parse-problems.ts';
-import { readGoal, readProse, readStatements, saysNothing } from './prose.ts';
+import { readGoal, readProse, readStatements, saysNone, saysNothing } from './prose.ts';
 import { type Entry, type Split, splitSections, titles } from './sections.ts';
 import { readStop } from './stop.ts';
 import { plainLabel } from './text.ts';
 import {
   type Items,
   type Misread,
-  readCheck,
   readCommands,
   readGlobs,
   readGrants,
@@ -17,7 +17,6 @@ import {
   readNames,
   readReferences,
   readSecrets,
-  saysNone,
 } from './values.ts';
 
 export type ContractForm = 'issue-form' | 'pasted' | 'none';
@@ -53,7 +52,7 @@ export function parseContract(body: string): ParsedContract {
     .filter(({ heading, text }) => text !== '' || !(heading === '' || titles.has(plainLabel(heading))));
   reportStray(reading, split);
   reportHidden(reading, split, blocks);
-  reportMissing(reading, split.entries);
+  reportMissing(reading, split, blocks);
   return {
     contract: form === 'none' ? null : reading.contract,
     problems: atMost(reading.problems),

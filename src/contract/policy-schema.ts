@@ -7,6 +7,7 @@ import {
   dollars,
   globs,
   host,
+  imageName,
   kind,
   known,
   list,
@@ -104,10 +105,7 @@ const keys = {
     { docs: ['search', 'read'] },
   ),
   image: known(
-    text('the name of an image').regex(
-      /^[a-z0-9][\w./:@-]{0,254}$/iu,
-      'the name of an image, such as `millwright/sandbox`',
-    ),
+    imageName,
     'Sandbox image. The nearest layer counts; it must match the operator’s `images`.',
     defaultImage,
   ),

@@ -21,7 +21,17 @@ export const host = text('`host:port`')
     error: '`host:port` with a host name, such as `registry.example.org:443`',
   })
   .transform((value) => readHost(value) ?? value);
-export const cidr = text('a CIDR range').regex(/^[0-9a-f:.]+\/\d{1,3}$/iu, 'a CIDR range such as `10.1.0.0/16`');
+export const cidr = text('a CIDR range').refine(
+  (value) => z.cidrv4().safeParse(value).success || z.cidrv6().safeParse(value).success,
+  'a CIDR range such as `10.1.0.0/16`',
+);
+/** As container engines have it: host and port, path in small letters, tag, digest. */
+export const imageName = text('the name of an image')
+  .max(500)
+  .regex(
+    /^(?:[\w.-]+(?::\d{1,5})?\/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/u,
+    'the name of an image, such as `millwright/sandbox`',
+  );
 export const secretName = text('the name of a secret').regex(
   /^[A-Za-z_][A-Za-z0-9_]{0,63}$/u,
   'a name such as `STAGING_TOKEN`: letters, digits and `_`',

@@ -91,6 +91,8 @@ function yamlProblem(file: string, text: string, counter: LineCounter, error: YA
     const key = /^[\w.-]+/u.exec(text.slice(error.pos[0], error.pos[0] + 100))?.[0] ?? '';
     return { file, line, key, expected: 'each key once', message: `\`${key}\` stands here a second time: keep one.` };
   }
+  if (error.code === 'MULTIPLE_DOCS')
+    return { file, line, key: '', expected: 'one document', message: 'It holds two documents: take out the `---`.' };
   const first = error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/u, '') ?? '';
   const message = `This is not valid YAML: ${first.replace(/\.$/u, '')}.`;
   return { file, line, key: '', expected: 'valid YAML', message };
@@ -112,21 +114,36 @@ function issueProblems(source: Source, issue: z.core.$ZodIssue, under: readonly 
   if (issue.code === 'unrecognized_keys')
     return issue.keys.slice(0, mostIssues).map((key) => unknownKey(source, [...path, key]));
   if (issue.code === 'invalid_union') {
-    // The form whose errors lie deepest is the one that was meant.
-    const depth = (issues: readonly z.core.$ZodIssue[]) =>
-      Math.max(0, ...issues.map(({ path: inner }) => inner.length));
-    const nested = issue.errors.filter((issues) =>
-      issues.some((each) => each.path.length > 0 || each.code === 'unrecognized_keys'),
-    );
-    const meant = nested.toSorted((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
+    const meant = meantForm(issue);
     if (meant) return meant.flatMap((each) => issueProblems(source, each, path));
   }
   if (issue.code === 'invalid_key') return issue.issues.flatMap((each) => issueProblems(source, each, path));
   const key = dotted(path);
   const nothing =
     source.document.getIn(path) === null ? ' Nothing is written there: give a value or drop the key.' : '';
-  const message = `\`${key || source.file}\` must be ${issue.message}.${nothing}`;
-  return [{ file: source.file, line: lineOf(source, path), key, expected: issue.message, message }];
+  // A key without words of its own holds further keys: zod's speak of objects and records.
+  const isOfKeys = issue.code === 'invalid_type' && (issue.expected === 'object' || issue.expected === 'record');
+  const expected = isOfKeys ? keysAt(path) : issue.message;
+  const message = `\`${key || source.file}\` must be ${expected}.${nothing}`;
+  return [{ file: source.file, line: lineOf(source, path), key, expected, message }];
+}
+
+function keysAt(path: readonly PropertyKey[]): string {
+  const known = knownKeys(path);
+  return known.length === 0 ? 'names with values' : `keys with values: ${known.map((key) => `\`${key}\``).join(', ')}`;
+}
+
+/** The issues of the form that was meant: that whose errors lie deepest, and are the fewest. Null when it is none of the forms. */
+function meantForm(union: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] | null {
+  const forms = union.errors.flatMap((issues) => {
+    const [only] = issues.length === 1 ? issues : [];
+    return only?.code === 'invalid_union' && only.path.length === 0 ? only.errors : [issues];
+  });
+  const depth = (issues: readonly z.core.$ZodIssue[]) => Math.max(0, ...issues.map(({ path }) => path.length));
+  const nested = forms.filter((issues) =>
+    issues.some((each) => each.path.length > 0 || each.code === 'unrecognized_keys'),
+  );
+  return nested.toSorted((a, b) => depth(b) - depth(a) || a.length - b.length)[0] ?? null;
 }
 
 function unknownKey(source: Source, path: readonly PropertyKey[]): PolicyProblem {

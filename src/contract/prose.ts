@@ -2,32 +2,50 @@ import type { Line } from './blocks.ts';
 import { singleSpaced, tidyProse } from './text.ts';
 
 const step = /^(?:\*{1,2}|_{1,2})?(given|when|then|and|but)\b/iu;
+/** A scenario's title goes with the steps beneath it. */
+const scenario = /^(?:\*{1,2}|_{1,2})?(?:scenario|example)(?: outline)?\s*(?:\d+\s*)?[:：]/iu;
+const onlyStepWords = /^(?:\W*(?:given|when|then|and|but)\b)+\W*$/iu;
 /** Text of the essay's template and of our own form that nobody filled in. */
 const templates: readonly RegExp[] = [
   /^(?:given|when|then|and|but|ac\d+|do not change|do not refactor|stop and ask for review if|[-*+])?[\s:]*(?:\.{2,}|…)$/iu,
   /^report what changed, what passed, what failed, what was skipped,? and the smallest rollback\.?$/iu,
   /^change one observable behaviou?r\s*:?$/iu,
 ];
-const nothing = /^(?:no response|tbd|tba|to do|todo|fixme|n\/?a|none|nil|[-–—]|\?+)\.?$/iu;
+const nothing =
+  /^(?:no response|tbd|tba|to do|todo|fixme|n\/?a|none|nothing|nil|not (?:applicable|needed|required)|[-–—]|\?+)\.?$/iu;
+/** The word for none, alone or with what a list may hold none of. */
+const none =
+  /^\(?(?:none|nothing|no|not)(?: (?:network|internet|external|services?|access|secrets?|credentials?|mcps?|clis?|servers?|tools?|needed|required|necessary|is|are|at|all|or|and))*\.?\)?$/iu;
 /** A quick look before the expressions above. */
 const templateEnds = ['.', '…', ':', 'rollback', 'behavior', 'behaviour'];
-const goalPrompt = /^change one observable behaviou?r\s*:\s*/iu;
+const goalPrompt = /^(?:[-*+]\s+)?[*_]{0,2}change one observable behaviou?r\s*[*_]{0,2}[:：][*_]{0,2}\s*/iu;
 
 /** Longer than any placeholder: most text needs no closer look. */
 const maxPlaceholderChars = 120;
 const maxNothingChars = 20;
+const maxNoneChars = 60;
 
 /** Whether a value says nothing: `_No response_`, `TBD`, `none`, or template text as it was. */
 export function saysNothing(text: string): boolean {
   if (text.length > maxPlaceholderChars) return text.trim() === '';
   if (isTemplate(text)) return true;
   if (text.length > maxNothingChars) return false;
-  const plain = text.trim().replace(/^([*_`]{1,3})(.+)\1$/u, '$2');
+  const plain = withoutEmphasis(text);
   return plain === '' || nothing.test(plain);
 }
 
-export function isTemplate(text: string): boolean {
+/** Whether an item of a list says that there is none, and is not just empty or unfilled. */
+export function saysNone(text: string): boolean {
+  return text.length <= maxNoneChars && none.test(withoutEmphasis(text));
+}
+
+function withoutEmphasis(text: string): string {
   const plain = text.trim();
+  return /^[*_`]/u.test(plain) ? plain.replace(/^([*_`]{1,3})(.+)\1$/u, '$2') : plain;
+}
+
+export function isTemplate(text: string): boolean {
+  const plain = text.length > maxPlaceholderChars ? text : withoutEmphasis(text);
   if (plain.length > maxPlaceholderChars || !templateEnds.some((end) => plain.endsWith(end))) return false;
   return templates.some((template) => template.test(plain));
 }
@@ -52,7 +70,7 @@ export function readProse(lines: readonly Line[], skip: (line: Line) => boolean 
 /** The goal, without the template's prompt before it. */
 export function readGoal(lines: readonly Line[]): string {
   const text = readProse(lines).replace(goalPrompt, '').trimStart();
-  return saysNothing(text) ? '' : text;
+  return saysNothing(text.replace(/[*_]+$/u, '')) ? '' : text;
 }
 
 function unwrapFence(text: string): string {
@@ -104,7 +122,9 @@ export function readStatements(lines: readonly Line[], steps: boolean): Statemen
       afterBlank = false;
     }
   }
-  return groups.map(({ text, line }) => ({ text: text.trim(), line })).filter(({ text }) => !saysNothing(text));
+  return groups
+    .map(({ text, line }) => ({ text: text.trim(), line }))
+    .filter(({ text }) => !saysNothing(text) && !(steps && onlyStepWords.test(text)));
 }
 
 function addStatement(groups: Group[], line: Line, steps: boolean, afterBlank: boolean): void {
@@ -113,6 +133,10 @@ function addStatement(groups: Group[], line: Line, steps: boolean, afterBlank: b
   if (saysNothing(text)) return;
   const current = groups.at(-1);
   const keyword = steps ? step.exec(text)?.[1]?.toLowerCase() : undefined;
+  if (steps && scenario.test(text)) {
+    groups.push({ ...newGroup(line, text, keyword), steps: true, hasWhen: false, hasThen: false });
+    return;
+  }
   if (current) {
     if (text.startsWith('|')) append(current, `\n${text}`);
     else if (keyword && current.steps && continuesSteps(keyword, current)) append(current, `\n${text}`);

@@ -38,7 +38,8 @@ export interface Split {
 
 type Place =
   | { what: 'note'; lines: Line[] }
-  | { what: 'entry'; entry: Entry }
+  /** `level` of its heading. */
+  | { what: 'entry'; entry: Entry; level: number }
   /** A section with several fields; `level` of its heading, `entry` the field that lines go to. */
   | { what: 'section'; section: Section; level: number; entry: Entry | null };
 
@@ -55,7 +56,7 @@ export function splitSections(lines: readonly Line[]): Split {
     const underlined = underlinedHeading(lines, index);
     if (underlined) index++;
     if (line.kind === 'heading' || underlined) place = enter(split, place, underlined ?? line);
-    else addLine(split, place, line);
+    else addLine(split, place, line, lines[index + 1]);
   }
   return split;
 }
@@ -80,14 +81,26 @@ function enter(split: Split, place: Place, line: Line): Place {
     }
   }
   const named = nameOfHeading(line.text) ?? namedCheck(line.text);
-  if (!named) return startNote(split, line.text, line.number);
+  if (!named) {
+    const note = startNote(split, line.text, line.number);
+    if (place.what !== 'entry' || !isDivided(place, line)) return note;
+    // The statements beneath it are still the field's, parted from those before.
+    place.entry.lines.push({ ...line, kind: 'rule' });
+    return place;
+  }
   split.levels.push(line.level);
   if (named.lookAlike) split.lookAlikes.push({ label: nameLabel(named), text: line.text, line: line.number });
   if (named.what === 'section') return { what: 'section', section: named.section, level: line.level, entry: null };
   const entry =
     named.what === 'field' ? fieldEntry(named.section, named.field, line.number) : checkEntry(named.kind, line);
   split.entries.push(entry);
-  return { what: 'entry', entry };
+  return { what: 'entry', entry, level: line.level };
+}
+
+/** Whether a heading of the author's own only divides a list of statements: `### Edge cases` under `## Acceptance criteria`. */
+function isDivided({ entry, level }: { entry: Entry; level: number }, line: Line): boolean {
+  const reader = entry.field?.reader;
+  return line.level > level && (reader === 'criteria' || reader === 'statements');
 }
 
 /** A deeper heading inside a section with several fields names one of them, or a further check. */
@@ -124,15 +137,20 @@ function startNote(split: Split, heading: string, line: number): Place {
   return { what: 'note', lines: note.lines };
 }
 
-function addLine(split: Split, place: Place, line: Line): void {
+function addLine(split: Split, place: Place, line: Line, next: Line | undefined): void {
   if (place.what === 'note') place.lines.push(line);
   else if (place.what === 'entry') place.entry.lines.push(line);
-  else addToSection(split, place, line);
+  else addToSection(split, place, line, next);
 }
 
-function addToSection(split: Split, place: Extract<Place, { what: 'section' }>, line: Line): void {
+function addToSection(
+  split: Split,
+  place: Extract<Place, { what: 'section' }>,
+  line: Line,
+  next: Line | undefined,
+): void {
   const { section } = place;
-  const labelled = mayBeLabelled(line) ? readLabel(section, line.text) : null;
+  const labelled = mayBeLabelled(line) ? (readLabel(section, line.text) ?? readBareLabel(section, line, next)) : null;
   if (labelled?.what === 'unknown') {
     place.entry = null;
     split.stray.push({ section, line, unknownLabel: labelled.label });
@@ -173,11 +191,23 @@ function readLabel(section: Section, text: string): Labelled | null {
   const value = emphasis !== '' && after.startsWith(emphasis) ? after.slice(emphasis.length) : after;
   const spaced = value === '' || /^\s/u.test(value);
   const label = before.replaceAll(/[*_`]/gu, '').trim();
-  const isKnown = section === checks ? nameOfHeading(label)?.what === 'check' : fieldOfSection(section, label) !== null;
-  if (isKnown) return { what: 'known', label, value: value.trim() };
+  if (isName(section, label)) return { what: 'known', label, value: value.trim() };
   if (!spaced) return null;
   if (section === checks) return isCheckName(label) ? { what: 'known', label, value: value.trim() } : null;
   return /^\p{Lu}[\p{L} /&-]{2,48}$/u.test(label) ? { what: 'unknown', label } : null;
+}
+
+function isName(section: Section, label: string): boolean {
+  return section === checks ? nameOfHeading(label)?.what === 'check' : fieldOfSection(section, label) !== null;
+}
+
+/** A name without a colon: in bold type, or as a list item with its value beneath. Otherwise `tests` is a folder. */
+function readBareLabel(section: Section, line: Line, next: Line | undefined): Labelled | null {
+  if (line.kind !== 'text' || line.text.length > 60) return null;
+  const label = line.text.replace(/^\[[ xX]\]\s+/u, '').trim();
+  const isAbove = line.mark !== '' && next !== undefined && next.kind !== 'blank' && next.indent >= line.indent;
+  if (!isAbove && !/^([*_]{1,3})[^*_]+\1$/u.test(label)) return null;
+  return isName(section, label) ? { what: 'known', label: label.replaceAll(/[*_`]/gu, ''), value: '' } : null;
 }
 
 function isCheckName(label: string): boolean {

@@ -2,7 +2,7 @@ import type { Line } from './blocks.ts';
 import type { ToolGrant } from './contract.ts';
 import type { Field } from './fields.ts';
 import { globProblem, plainGlob } from './glob.ts';
-import { isTagLine, saysNothing } from './prose.ts';
+import { isTagLine, saysNone, saysNothing } from './prose.ts';
 import { withoutJoiners } from './text.ts';
 
 /** Something in a value that could not be understood. */
@@ -45,11 +45,6 @@ function readItems(lines: readonly Line[], keepsNone = false): Item[] {
   return items;
 }
 
-/** Whether a value is the word for none, and not just an empty or unfilled one. */
-export function saysNone(text: string): boolean {
-  return /^[\s*_`]*(?:none|nothing)[\s*_`.]*$/iu.test(text);
-}
-
 /** Commas part items, but not those inside backticks, quotes, braces, brackets or parentheses. */
 export function splitAtCommas(text: string): string[] {
   if (!text.includes(',')) return [text];
@@ -74,7 +69,7 @@ export function splitAtCommas(text: string): string[] {
 }
 
 /** Without one pair of backticks, quotes or angle brackets around the whole. */
-function unquote(text: string): string {
+export function unquote(text: string): string {
   const code = /^(`+)([\s\S]*[^`])\1[.;]?$/u.exec(text);
   if (code?.[2] !== undefined && !code[2].includes(code[1] ?? '`')) return code[2].trim();
   const quoted = /^"([^"]*)"$|^'([^']*)'$|^<([^<>\s]+)>$/u.exec(text);
@@ -99,12 +94,25 @@ function readEach<Value>(
   return result;
 }
 
-/** Paths, globs, `#123` and addresses. Prior decisions may be words as well: they are kept, and said not to be references. */
+/** Paths, globs, `#123` and addresses. Prior decisions may be words as well: they are kept, and said to lead nowhere unless a reference is among them. */
 export function readReferences(lines: readonly Line[], field: Field): Items<string> {
   const items = readItems(lines);
   const result = readEach(items, () => 'Expected paths, globs, `#123` or addresses.', readReference);
   if (field.key !== 'decisions') return result;
-  return { values: items.map(({ text }) => readReference(text, true) ?? text), misread: result.misread };
+  const misread = result.misread.filter(({ text }) => threadsIn(text).length === 0);
+  return { values: items.map(({ text }) => readReference(text, true) ?? text), misread };
+}
+
+/** Issues, pull requests and addresses that are named in words, such as `PR #12 (slugs)`. */
+function threadsIn(words: string): string[] {
+  const found = words.match(/https?:\/\/[^\s<>()]+|(?:\b[\w.-]+\/[\w.-]+)?#\d+\b|\bGH-\d+\b/giu) ?? [];
+  return found.map((reference) => reference.replace(/[.:;]+$/u, ''));
+}
+
+/** What a prior decision points at: itself, or the references among its words. */
+export function referencesIn(decision: string): string[] {
+  const threads = /\s/u.test(decision) ? threadsIn(decision) : [];
+  return threads.length > 0 ? threads : [decision];
 }
 
 function readReference(item: string, quoted: boolean): string | null {
@@ -118,8 +126,14 @@ export function readGlobs(lines: readonly Line[]): Items<string> {
     readItems(lines, true),
     (item) =>
       `Expected a path or glob inside the repository; this one ${globProblem(item) ?? 'reads like words (a path with spaces goes into backticks)'}.`,
-    (item, quoted) => (looksLikePath(item, quoted) && !saysNone(item) ? plainGlob(item) : null),
+    (item, quoted) => (looksLikePath(item, quoted) && (quoted || !isNoName(item)) ? plainGlob(item) : null),
   );
+}
+
+/** Words that name nothing: joined by `and`, or for all and none. What is written in backticks is meant as it is. */
+function isNoName(item: string): boolean {
+  const outsideQuotes = item.replace(/"[^"]*"|'[^']*'|`[^`]*`/gu, '');
+  return /\s(?:and|or)\s|^(?:any|all|every|anything|everything|no)(?:\s|$)/iu.test(outsideQuotes) || saysNone(item);
 }
 
 /** Words are no path, and `a/** and b/**` are not one: a path with spaces stands in backticks. */
@@ -133,11 +147,13 @@ export function readCommands(lines: readonly Line[]): Items<string> {
     readItems(lines, true),
     () =>
       'Expected commands or patterns such as `npm test *`, each at most 300 characters; empty for what the repository file says.',
-    (item, quoted) => (item.length <= 300 && !saysNone(item) && (quoted || !item.includes('`')) ? item : null),
+    (item, quoted) => (item.length <= 300 && (quoted || !(item.includes('`') || isNoName(item))) ? item : null),
   );
 }
 
-const grantText = /^([\w@./:+*-]+(?: [\w@./:=+*-]+)*)\s*(?:[([]([^()[\]]*)[)\]]|:\s+(.+))?$/u;
+const grantText =
+  /^(.+?)(?:\s*[([（]([^()[\]（）]*)[)\]）]|:\s+(\S.*)|\s+[-–—]\s+(\S.*)|\s+(read[- ]?only|mutating))?$/iu;
+const toolName = /^[\w@./:*+-]{1,80}(?: [\w@./:=*+-]{1,80}){0,8}$/u;
 const accessWords: Readonly<Record<string, ToolGrant['access']>> = {
   'read-only': 'read-only',
   readonly: 'read-only',
@@ -153,15 +169,17 @@ export function readGrants(lines: readonly Line[]): Items<ToolGrant> {
   return readEach(
     readItems(lines, true),
     () => 'Expected a name with its access: `name (read-only)` or `name (mutating)`.',
-    (item) => {
-      const match = grantText.exec(item.replaceAll('`', '').slice(0, 200));
-      const access = match?.[2] ?? match?.[3];
-      const name = match?.[1]?.replace(/:$/u, '') ?? '';
-      if (name === '') return null;
-      if (access === undefined) return { name: saysNone(name) ? 'none' : name, access: 'unstated' };
-      const known = Object.hasOwn(accessWords, access.trim().toLowerCase())
-        ? accessWords[access.trim().toLowerCase()]
-        : undefined;
+    (item, quoted) => {
+      if (saysNone(item)) return { name: 'none', access: 'unstated' };
+      const plain = item.replace(/`|\*\*|__/gu, '').slice(0, 200);
+      const [, name = '', ...accesses] = grantText.exec(plain) ?? [];
+      if (!toolName.test(name) || name.endsWith(':') || (!quoted && isNoName(name))) return null;
+      const access = accesses
+        .find((each) => each !== undefined)
+        ?.trim()
+        .toLowerCase();
+      if (access === undefined) return { name, access: 'unstated' };
+      const known = Object.hasOwn(accessWords, access) ? accessWords[access] : undefined;
       return known ? { name, access: known } : null;
     },
   );
@@ -171,7 +189,7 @@ export function readNames(lines: readonly Line[]): Items<string> {
   return readEach(
     readItems(lines),
     () => 'Expected names of tools, separated by commas.',
-    (item) => (/^[\w@./:*+-]{1,80}(?: [\w@./:=*+-]{1,80}){0,8}$/u.test(item) ? item : null),
+    (item, quoted) => (toolName.test(item) && (quoted || !isNoName(item)) ? item : null),
   );
 }
 
@@ -190,66 +208,22 @@ export function readHost(text: string): string | null {
 }
 
 export function readHosts(lines: readonly Line[]): Items<string> {
-  const items = readItems(lines).filter(
-    ({ text }) => !/^(?:no|none needed|not needed|no network|no access)\.?$/iu.test(text),
-  );
   return readEach(
-    items,
+    readItems(lines).filter(({ text }) => !saysNone(text)),
     () => 'Expected `host:port` with a host name: no numeric addresses, no wildcards, no words.',
     readHost,
   );
 }
 
 export function readSecrets(lines: readonly Line[]): Items<string> {
-  const items = readItems(lines).filter(({ text }) => !/^(?:no|none needed|not needed|no secrets)\.?$/iu.test(text));
   const result = readEach(
-    items,
+    readItems(lines).filter(({ text }) => !saysNone(text)),
     () => 'Expected the names of secrets, never their values.',
-    (item) => /^\$?([A-Za-z_][A-Za-z0-9_]{0,63})$/u.exec(item)?.[1] ?? null,
+    (item) => /^(?:\$\{(?=.*\})|\$)?([A-Za-z_][A-Za-z0-9_]{0,63})\}?$/u.exec(item)?.[1] ?? null,
   );
   // It may be a value pasted by mistake: do not repeat it.
   return {
     values: result.values,
     misread: result.misread.map((each) => ({ ...each, text: `${each.text.slice(0, 4)}…` })),
   };
-}
-
-export interface CheckValue {
-  command: string | null;
-  skip: string | null;
-}
-
-/** A command, or `skip: reason`. Several lines are one script that ends at the first failing line. Null: nothing written. */
-export function readCheck(lines: readonly Line[]): CheckValue | Misread | null {
-  const fenced = lines.some(({ kind }) => kind === 'fence');
-  const kept = lines.filter(({ kind }) => kind === 'code' || (kind === 'text' && !fenced));
-  const texts = kept.map(({ text, kind }) =>
-    kind === 'code' ? text.trimEnd() : text.trim().replace(/^\[[ xX]\]\s+/u, ''),
-  );
-  const loose = lines.filter((line) => (line.kind === 'text' && fenced) || (line.kind === 'html' && !isTagLine(line)));
-  const written = texts.filter((text) => text.trim() !== '' && !saysNothing(text));
-  const skip = written.length === 1 ? /^skip\b\s*(?:[:：–—-]\s*)?(.*)$/isu.exec(unquote(written[0] ?? '')) : null;
-  const line = (loose[0] ?? kept.find(({ text }) => text.trim() !== '') ?? lines[0])?.number ?? 0;
-  const misread = (message: string, text = written.join('\n')): Misread => ({ line, text, message });
-  if (loose.length > 0) return misread('Expected the command alone, without words around it.', loose[0]?.text ?? '');
-  if (written.length === 0) return null;
-  if (skip) {
-    const reason = skip[1]?.trim() ?? '';
-    if (!/^skip\s*[:：]/iu.test(unquote(written[0] ?? '')) || saysNothing(reason)) {
-      return misread('To skip a check, write `skip: reason` with a reason.');
-    }
-    return { command: null, skip: reason };
-  }
-  const commands = fenced ? written : written.map(unquote);
-  if (commands.some((command) => withoutJoiners(command).changed))
-    return misread('It holds characters that cannot be seen: write it anew.');
-  if (!fenced && commands.some((command, index) => command.includes('`') && command === written[index])) {
-    return misread('Expected the command alone: no words around it, and `$(…)` instead of backticks inside it.');
-  }
-  return { command: joinCommands(commands), skip: null };
-}
-
-function joinCommands(commands: readonly string[]): string {
-  if (commands.length === 1) return (commands[0] ?? '').trim();
-  return (commands[0]?.trim() === 'set -e' ? commands : ['set -e', ...commands]).join('\n');
 }

@@ -1,4 +1,5 @@
 import type { Attempt } from '../attempt.ts';
+import { referencesIn } from '../contract/values.ts';
 import { threadText } from './threads.ts';
 
 const decisionChars = 8_000;
@@ -12,7 +13,7 @@ export async function readDecisions(
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   const { decisions, files, tests, docs } = attempt.contract.context;
-  for (const reference of new Set([...decisions, ...files, ...tests, ...docs])) {
+  for (const reference of new Set([...decisions.flatMap(referencesIn), ...files, ...tests, ...docs])) {
     const number = issueNumber(reference, attempt);
     if (number === null) continue;
     const text = await threadText(number, attempt);

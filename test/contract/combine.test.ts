@@ -275,6 +275,18 @@ describe('MCP servers and tools', () => {
     ]);
   });
 
+  test.each([
+    ['logs (mutating)', 'grants it for reading only'],
+    ['changes (read-only)', 'has no tool that only reads'],
+  ])('whose asked access is not granted stop intake by name: %s', (asked, message) => {
+    const { refused } = combine({
+      operator: `${operator.slice(0, -2)}, changes: { url: "https://c.example", tools: { write: mutating } } }`,
+      contract: `## Tools in scope\n\n- MCPs: ${asked}`,
+    });
+
+    expect(refused).toEqual([{ key: 'mcp', name: asked, message: expect.stringContaining(message) }]);
+  });
+
   test('need the operator: a repository file cannot bring a server', () => {
     expect(
       combine({ repository: 'mcp: { docs: [search] }', contract: '## Tools in scope\n\n- MCPs: docs' }).refused,
@@ -295,6 +307,16 @@ describe('MCP servers and tools', () => {
 
     expect(walls.tools.clis).toEqual([{ name: 'npm', access: 'mutating' }]);
     expect(refused.map(({ name }) => name)).toEqual(['terraform', 'git']);
+  });
+
+  test.each(['none', 'not needed'])('of the command line may be none: %s', (word) => {
+    const { walls, refused } = combine({
+      repository: 'commands: { allow: ["npm *"] }',
+      contract: `## Tools in scope\n\n- CLIs: ${word}\n- Read-only tools: ${word}\n- Mutating tools: ${word}`,
+    });
+
+    expect(walls.tools.clis).toEqual([]);
+    expect(refused).toEqual([]);
   });
 });
 

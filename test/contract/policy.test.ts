@@ -70,6 +70,20 @@ for:
     expect(policyOf(text)).toEqual({});
   });
 
+  test.each(['10.0.0.0/8', '192.168.1.7/32', 'fd00::/8', '::1/128'])('may name a range of addresses: %s', (range) => {
+    expect(problemsOf(`network: { addresses: ["${range}"] }`, 'operator')).toEqual([]);
+  });
+
+  test.each([
+    'millwright/sandbox',
+    'node:24',
+    'ghcr.io/acme/app_1.x:v2-B',
+    'localhost:5000/a/b',
+    `node@sha256:${'a'.repeat(64)}`,
+  ])('may name an image: %s', (image) => {
+    expect(problemsOf(`image: ${image}`)).toEqual([]);
+  });
+
   test('knows kinds of checks by their usual other names', () => {
     expect(policyOf('checks: { test: npm test, typecheck: tsc }').checks).toEqual({ unit: 'npm test', types: 'tsc' });
   });
@@ -119,6 +133,19 @@ describe('an error in a policy file', () => {
       'network.ca',
       'may only stand in the operator ceiling',
     ],
+    ['a list for keys', 'files:\n  - src/**\n', 1, 'files', 'must be keys with values: `allow`, `deny`'],
+    ['a word for keys', 'plan: auto\nsetup: npm ci\n', 2, 'setup', 'must be keys with values: `command`'],
+    ['a list for names', 'checks: [npm test]\n', 1, 'checks', 'must be names with values'],
+    ['nothing for keys', 'plan: auto\nlimits:\n', 2, 'limits', 'Nothing is written there'],
+    [
+      'a tool’s access',
+      'mcp:\n  docs:\n    search: read-only\n    write: yes\n',
+      4,
+      'mcp.docs.write',
+      'must be one of read-only, mutating',
+    ],
+    ['a second document', 'plan: auto\n---\nplan: approve\n', 2, '', 'holds two documents'],
+    ['an image that no engine knows', 'image: Node:20\n', 1, 'image', 'must be the name of an image'],
     ['entries for others', 'for: []\n', 1, 'for', 'may only stand in the operator ceiling'],
     [
       'an address of a server',
@@ -145,6 +172,15 @@ describe('an error in a policy file', () => {
       [4, 'foo'],
     ]);
   });
+
+  test.each(['10.0.0.0/33', '10.0.0/8', '10.0.0.300/8', 'fd00::/200', '10.0.0.1'])(
+    'is a range that cannot be: %s',
+    (range) => {
+      expect(problemsOf(`network: { addresses: ["${range}"] }`, 'operator')).toMatchObject([
+        { line: 1, key: 'network.addresses[0]', message: expect.stringContaining('a CIDR range such as') },
+      ]);
+    },
+  );
 
   test('inside an entry of the operator names its place', () => {
     const problems = problemsOf('for:\n  - match: acme/*\n    limits: { memry: 1g }\n  - limits: {}\n', 'operator');

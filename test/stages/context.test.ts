@@ -64,7 +64,7 @@ it('says which files no container can hold because of their names', async () => 
 describe('what the briefing holds', () => {
   it('puts the contract’s files first, then the tests that exercise them, the rules above them, docs, decisions, history and neighbours', async () => {
     const contract = contractOn({
-      context: { files: ['src/slug.ts'], docs: ['docs/slugs.md'], decisions: ['#12', '#99'] },
+      context: { files: ['src/slug.ts'], docs: ['docs/slugs.md'], decisions: ['#12 (slugs): see there', '#99'] },
     });
 
     const briefing = await briefed(widget, contract, { decisions: [['#12', 'Slugs are lower case.']] });

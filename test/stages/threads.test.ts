@@ -79,6 +79,7 @@ test('a pull request is shown with its reviews and their comments on lines', asy
 test('prior decisions are found by number and by address of this host, and of this repository only', async () => {
   const { number } = await stand.openIssue({ repo, as: 'maya', title: 'Slugs', body: 'Lower case.' });
   await stand.openIssue({ repo: 'acme/other', as: 'maya', title: 'Secret', body: 'Of another repository.' });
+  const { number: named } = await stand.openIssue({ repo, as: 'rita', title: 'Short', body: 'Lower case.' });
   const contract = emptyContract();
   const known = [
     `#${number}`,
@@ -93,7 +94,8 @@ test('prior decisions are found by number and by address of this host, and of th
     '#999',
     'words',
   ];
-  contract.context.decisions.push(...known, ...unknown);
+  const inWords = `PR #${named} (slugs): we like #999 less`;
+  contract.context.decisions.push(...known, ...unknown, inWords);
 
   const found = await readDecisions({
     contract,
@@ -102,7 +104,7 @@ test('prior decisions are found by number and by address of this host, and of th
     repository: `${stand.host}/acme/small`,
   });
 
-  expect([...found.keys()]).toEqual(known);
+  expect([...found.keys()]).toEqual([...known, `#${named}`]);
   for (const text of found.values()) expect(text).toContain('Lower case.');
 });
 
