@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { systemClock } from './clock.ts';
+import { givesWorkflowsFree } from './contract/globs.ts';
 import { type PolicyLayer, parsePolicyFile } from './contract/policy.ts';
 import type { Doors } from './doors.ts';
 import type { Database } from './engine/database.ts';
@@ -44,6 +45,7 @@ export async function openDoors(settings: Settings): Promise<Doors> {
   const { name: modelName, ...openAi } = settings.model;
   const instance =
     environment.DATABASE_URL === undefined ? instanceIn(environment.DATA_DIR) : await installationName(db);
+  const operatorPolicy = readOperatorPolicy(environment.MILLWRIGHT_POLICY ?? null);
   return {
     db,
     github: createGitHub({
@@ -51,6 +53,7 @@ export async function openDoors(settings: Settings): Promise<Doors> {
       privateKey: settings.app.privateKey,
       apiUrl: settings.apiUrl,
       ...(settings.oauth ? { oauth: { ...settings.oauth, githubUrl: settings.githubUrl } } : {}),
+      pushesWorkflows: givesWorkflowsFree(operatorPolicy),
       clock: systemClock,
       log,
       onAnswer: countAnswers(tally),
@@ -69,7 +72,7 @@ export async function openDoors(settings: Settings): Promise<Doors> {
       instance,
       modelName,
       secrets: settings.secrets,
-      operatorPolicy: readOperatorPolicy(environment.MILLWRIGHT_POLICY ?? null),
+      operatorPolicy,
       publicUrl: environment.MILLWRIGHT_URL ?? null,
       workerConcurrency: environment.WORKER_CONCURRENCY,
     },

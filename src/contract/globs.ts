@@ -1,5 +1,6 @@
 import type { Contract } from './contract.ts';
 import { globCovers, globProblem, globStem, hasWildcards, matchesGlob, pathProblem, plainGlob } from './glob.ts';
+import type { PolicyLayer } from './policy-schema.ts';
 import { type Layer, layers, type Walls } from './walls.ts';
 
 export { matchesGlob };
@@ -80,6 +81,13 @@ export function isProtectedWhole(glob: string, unprotect: readonly string[]): bo
   const lower = plainGlob(glob).toLowerCase();
   if (lower.split('/').includes('.git')) return true;
   return protectedGlobs.some((each) => globCovers(each, lower)) && !unprotect.some((each) => mayMeet(each, glob));
+}
+
+/** Whether the operator gives some workflow free, for any repository. */
+export function givesWorkflowsFree(operator: PolicyLayer | null): boolean {
+  const entries = operator === null ? [] : [operator, ...(operator.for ?? [])];
+  const free = entries.flatMap(({ files }) => files?.unprotect ?? []);
+  return free.some((glob) => mayMeet(glob, '.github/workflows/**'));
 }
 
 /** Whether some path may match both; false only when surely none does. */

@@ -2,7 +2,7 @@ import { defaultLimits } from './defaults.ts';
 import { type Combining, type NamedLayer, namedBy } from './policy-layers.ts';
 import type { PolicyLayer } from './policy-schema.ts';
 import { formatDuration, formatSize } from './units.ts';
-import type { Layer, Walls } from './walls.ts';
+import type { Narrowing, Walls } from './walls.ts';
 
 type LimitKey = keyof NonNullable<PolicyLayer['limits']>;
 
@@ -39,8 +39,8 @@ export function combineLimits(combining: Combining): Walls['limits'] {
 }
 
 function takeLimit({ layers, contract, narrowed }: Combining, key: LimitKey, fallback: number | null): number | null {
-  const named: { layer: Layer; value: number }[] = namedBy(layers, ({ limits }) => limits?.[key]);
-  if (named.length === 0 && fallback !== null) named.push({ layer: 'operator', value: fallback });
+  const named: { layer: Narrowing['by']; value: number }[] = namedBy(layers, ({ limits }) => limits?.[key]);
+  if (named.length === 0 && fallback !== null) named.push({ layer: 'default', value: fallback });
   const wish = Object.entries(contract.stop.limits).find(([name]) => name === key)?.[1];
   if (wish !== undefined) named.push({ layer: 'contract', value: wish });
   const asked = named.at(-1);

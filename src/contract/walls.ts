@@ -155,8 +155,8 @@ export interface Narrowing {
   key: string;
   asked: string;
   granted: string;
-  /** The layer whose wall it was. */
-  by: Layer;
+  /** The layer whose wall it was; `default` where no file names one. */
+  by: Layer | 'default';
 }
 
 /** A wish that stops intake. */

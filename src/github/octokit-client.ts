@@ -11,6 +11,8 @@ export interface GitHubConnection {
   apiUrl: string;
   /** For the web sign-in; absent where nobody signs in. */
   oauth?: { clientId: string; clientSecret: string; githubUrl: string };
+  /** Whether branches may hold changed workflows, which the app needs a permission of its own for. */
+  pushesWorkflows?: boolean;
   clock: Clock;
   /** How long an answer is waited for, in milliseconds; 30 s when absent. */
   timeoutMs?: number;

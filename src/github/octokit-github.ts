@@ -160,24 +160,34 @@ function cloneUrl(apiUrl: string, ref: RepositoryRef, named: string): string {
   return url.host === host && url.protocol === api.protocol ? named : usual;
 }
 
-/** Tokens for git: this repository and `contents: write` only; kept for moments, so that the next try has a new one when one was revoked. */
+/**
+ * Tokens for git: this repository and `contents: write` only, and `workflows: write` where the operator gives those files free and the
+ * app has it. Kept for moments, so that the next try has a new one when one was revoked.
+ */
 function createGitTokens(
-  { clock }: GitHubConnection,
+  { clock, pushesWorkflows = false }: GitHubConnection,
   app: Octokit,
   { installationId }: RepositoryRef,
   repositoryId: () => Promise<number>,
 ): RepositoryGitHub['gitToken'] {
   const keptForMs = 30_000;
   let kept: { token: string; id: number; untilMs: number } | null = null;
+  const ask = (id: number, more: { workflows?: 'write' }) =>
+    app.apps.createInstallationAccessToken({
+      installation_id: installationId,
+      repository_ids: [id],
+      permissions: { contents: 'write', ...more },
+    });
+  const askForAll = (id: number) =>
+    ask(id, { workflows: 'write' }).catch((cause) => {
+      if (statusOf(cause) === 422) return ask(id, {});
+      throw cause;
+    });
   return async (renew = false) => {
     const id = await repositoryId();
     if (kept && kept.id === id && !renew && kept.untilMs > clock.elapsedMs()) return kept.token;
     try {
-      const { data } = await app.apps.createInstallationAccessToken({
-        installation_id: installationId,
-        repository_ids: [id],
-        permissions: { contents: 'write' },
-      });
+      const { data } = await (pushesWorkflows ? askForAll(id) : ask(id, {}));
       kept = { token: data.token, id, untilMs: clock.elapsedMs() + keptForMs };
       return kept.token;
     } catch (cause) {

@@ -9,7 +9,7 @@ export function wallsBlocks(walls: Walls, narrowed: readonly Narrowing[]): Block
   if (narrowed.length > 0) {
     const items = narrowed.map(
       ({ key, asked, granted, by }) =>
-        `${code(key)}: asked ${code(asked, 'text', 160) || 'nothing'}, granted ${code(granted, 'text', 160) || 'nothing'} (by the ${by} policy)`,
+        `${code(key)}: asked ${code(asked, 'text', 160) || 'nothing'}, granted ${code(granted, 'text', 160) || 'nothing'} (${by === 'default' ? 'by default' : `by the ${by} policy`})`,
     );
     blocks.push(fixed('**Narrowed by policy**'), { importance: 70, variants: listVariants(items) });
   }

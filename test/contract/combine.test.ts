@@ -100,7 +100,7 @@ describe('numbers', () => {
     });
     expect(narrowed).toEqual([
       { key: 'limits.turns', asked: '80', granted: '50', by: 'repository' },
-      { key: 'limits.tokens', asked: '2000000', granted: '1000000', by: 'operator' },
+      { key: 'limits.tokens', asked: '2000000', granted: '1000000', by: 'default' },
       { key: 'limits.dollars', asked: '3', granted: '2', by: 'operator' },
       { key: 'limits.memory', asked: '2g', granted: '1g', by: 'operator' },
     ]);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Clock } from '../../src/clock.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
 import { MillwrightError } from '../../src/errors.ts';
 import type { GitHub, RepositoryGitHub } from '../../src/github/github.ts';
 import { createGitHub } from '../../src/github/octokit-github.ts';
@@ -241,6 +241,27 @@ test('git tokens are limited to the repository and to contents, and renewed soon
   const asked = stand.requests().findLast((request) => /access_tokens/.test(request.path));
   expect(asked?.body).toEqual({ repository_ids: [stand.repository(repo).id], permissions: { contents: 'write' } });
 });
+
+test.each([true, false])(
+  'git tokens may change workflows where the operator gives them free, if the app has the permission: %s',
+  async (has) => {
+    if (has)
+      for (const installation of stand.state.installations.values()) installation.permissions.workflows = 'write';
+    const free = createGitHub({
+      appId: stand.appId,
+      privateKey: stand.privateKeyPem,
+      apiUrl: stand.apiUrl,
+      pushesWorkflows: true,
+      clock: systemClock,
+      log: { warn: () => {} },
+    }).repository({ installationId: stand.installationId, owner: 'acme', name: 'small' });
+
+    const token = await free.gitToken();
+
+    const { contents, workflows } = stand.state.installationTokens.get(token)?.permissions ?? {};
+    expect({ contents, workflows }).toEqual({ contents: 'write', workflows: has ? 'write' : undefined });
+  },
+);
 
 test('a repository that is gone is told as gone, and a missing file as missing', async () => {
   const gone = door.repository({ installationId: stand.installationId, owner: 'acme', name: 'nowhere' });
