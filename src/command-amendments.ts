@@ -47,10 +47,10 @@ export async function allow(line: CommandLine, run: Run, context: Context): Prom
   if (!widened.ok) return refuse('allow', widened.message);
   const kept = keptOut(glob, accepted.walls.files);
   if (kept) return refuse('allow', whyKeptOut(kept));
-  const change: RequestChange = ({ allowed }) => ({
-    allowed: [...allowed.filter((entry) => entry.glob !== glob), { glob, by: context.source.author }],
-  });
-  return amend(run, change, 'allow', context);
+  const known = run.request.allowed.find((entry) => entry.glob === glob);
+  const entry = { glob, by: context.source.author, cause: context.cause };
+  const change: RequestChange = ({ allowed }) => ({ allowed: [...allowed.filter((old) => old.glob !== glob), entry] });
+  return amend(run, { name: 'allow', known, change }, context);
 }
 
 /** `/waive NAME reason`. */
@@ -60,10 +60,12 @@ export async function waive(line: CommandLine, run: Run, context: Context): Prom
   const names = await waivableNames(run, context);
   if (!names.includes(asked.name))
     return refuse('waive', `${asked.name} cannot be waived. What can: ${names.join(', ')}.`);
+  const known = run.request.waived.find(({ name, reason }) => name === asked.name && reason === asked.reason);
+  const entry = { ...asked, by: context.source.author, cause: context.cause };
   const change: RequestChange = ({ waived }) => ({
-    waived: [...waived.filter((entry) => entry.name !== asked.name), { ...asked, by: context.source.author }],
+    waived: [...waived.filter((old) => old.name !== asked.name), entry],
   });
-  return amend(run, change, 'waive', context);
+  return amend(run, { name: 'waive', known, change }, context);
 }
 
 /** SPEC §5: a check's kind, and the findings that a person may let through. */
@@ -74,15 +76,18 @@ async function waivableNames(run: Run, { doors, walls }: Context): Promise<strin
   return [...new Set(['tests', 'size', 'definitions', 'flaky', ...kinds])];
 }
 
-/** A run that waits for just this goes on; any other keeps the amendment for its next verdict. */
-async function amend(
-  run: Run,
-  change: RequestChange,
-  name: 'allow' | 'waive',
-  { source, cause, doors }: Context,
-): Promise<Result> {
+interface Amendment {
+  name: 'allow' | 'waive';
+  /** The very same, given before: by another command it is repeated, by this one it was interrupted. */
+  known: { cause?: string | undefined } | undefined;
+  change: RequestChange;
+}
+
+/** A run that waits for just this goes on; any other keeps the amendment for its next verdict. Repeated, it has no second effect. */
+async function amend(run: Run, { name, known, change }: Amendment, { source, cause, doors }: Context): Promise<Result> {
   if (run.start.cause === cause) return done;
   if (run.outcome?.code === 'merged') return refuse(name, merged);
+  if (known && known.cause !== cause) return done;
   const start = { reason: name, by: source.author, guidance: null, cause, askedAtMs: source.writtenAtMs } as const;
   const from = goesOnFrom(run);
   if (from !== null) return begin(run, { ...start, from }, change, doors, name);

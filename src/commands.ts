@@ -198,8 +198,8 @@ async function approve(_line: CommandLine, run: Run, { source, doors, cause, git
   return begin(run, { ...start, askedAtMs: source.writtenAtMs }, change, doors, 'approve');
 }
 
+/** Whether it is merged is asked of GitHub: its webhook may be lost. */
 async function rollback(_line: CommandLine, run: Run, { doors }: Context): Promise<Result> {
-  if (run.outcome?.code !== 'merged') return refuse('rollback', 'The pull request is not merged; close it instead.');
   const opened = await openRollback(run, doors);
   return opened.ok ? done : refuse('rollback', opened.reason);
 }

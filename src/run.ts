@@ -34,10 +34,12 @@ export const RunRequest = z.object({
   labelledAtMs: z.number(),
   /** Whether reconciliation found the label and its delivery has not been seen yet. */
   found: z.boolean().optional(),
-  /** Globs added by `/allow`, by whom. */
-  allowed: z.array(z.object({ glob: z.string(), by: z.string() })).default([]),
+  /** Globs added by `/allow`, by whom; `cause` is the command, as in `AttemptStart`. */
+  allowed: z.array(z.object({ glob: z.string(), by: z.string(), cause: z.string().optional() })).default([]),
   /** `/waive NAME reason`, by whom. */
-  waived: z.array(z.object({ name: z.string(), reason: z.string(), by: z.string() })).default([]),
+  waived: z
+    .array(z.object({ name: z.string(), reason: z.string(), by: z.string(), cause: z.string().optional() }))
+    .default([]),
   /** Who approved what: a revision of the contract (`intake`) or of the plan (`plan`), each named by its hash. */
   approved: z.array(z.object({ gate: z.enum(['intake', 'plan']), revision: z.string(), by: z.string() })).default([]),
 });

@@ -2,13 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { claimRun } from '../src/engine/claim.ts';
 import { endRun, latestRun, listRuns } from '../src/engine/runs.ts';
 import type { Run } from '../src/run.ts';
-import { type GateSite, openSite, repo } from './support/gate-site.ts';
+import { type GateSite, openSite, people, repo } from './support/gate-site.ts';
 import { until } from './support/until.ts';
 
 /** One service for all: without an engine every run stays where it is put. */
 let site: GateSite;
 beforeAll(async () => {
-  site = await openSite();
+  site = await openSite({ users: { ...people, mona: 'maintain' } });
   site.engine.now = { available: false, reason: 'gone' };
 });
 afterAll(() => site[Symbol.asyncDispose]());
@@ -41,7 +41,7 @@ async function closing({ id }: Run, code: string): Promise<void> {
   await endRun(db, id, 'done', outcome(code));
 }
 
-/** What each command comes to when two people give it at once: the reactions, and the state afterwards. */
+/** What each command comes to when two people give it at once: the reactions, and the state afterwards ('' for the same). */
 const table: Record<string, Record<string, [reactions: string, after: string]>> = {
   queued: { '/retry': ['no no', 'queued'], '/stop': ['yes yes', 'stopped'] },
   running: { '/retry': ['no no', 'running'], '/stop': ['yes yes', 'running'] },
@@ -49,23 +49,20 @@ const table: Record<string, Record<string, [reactions: string, after: string]>> 
   'in review': { '/retry': ['no yes', 'queued'], '/stop': ['yes yes', 'stopped'] },
   failed: { '/retry': ['no yes', 'queued'], '/stop': ['yes yes', 'failed'] },
   stopped: { '/retry': ['no yes', 'queued'], '/stop': ['yes yes', 'stopped'] },
-  merged: { '/retry': ['no no', 'done'], '/stop': ['yes yes', 'done'] },
+  merged: { '/retry': ['no no', 'done'], '/stop': ['yes yes', 'done'], '/waive tests it is known': ['no no', 'done'] },
   closed: { '/retry': ['no yes', 'queued'], '/stop': ['yes yes', 'done'] },
 };
-const others: Record<string, string> = {
-  '/approve': 'no no',
-  '/allow src/**': 'no no',
-  '/rollback': 'no no',
-  '/status': 'yes yes',
-  '/help': 'yes yes',
+const others: (typeof table)[string] = {
+  '/approve': ['no no', ''],
+  '/allow src/**': ['no no', ''],
+  '/waive tests it is known': ['yes yes', ''],
+  '/rollback': ['no no', ''],
+  '/status': ['yes yes', ''],
+  '/help': ['yes yes', ''],
 };
 
 describe.each(Object.keys(states))('a command on a run that is %s', (state) => {
-  const expected = Object.entries(table[state] ?? {}).concat(
-    Object.entries(others).map(([command, reactions]) => [command, [reactions, '']]),
-  );
-
-  test.each(expected)(
+  test.each(Object.entries({ ...others, ...table[state] }))(
     '%s given by two people at once has one effect, and each is answered',
     async (command, [reactions, after]) => {
       const { github, later } = site;
@@ -75,7 +72,7 @@ describe.each(Object.keys(states))('a command on a run that is %s', (state) => {
       const before = await latest(number);
       later();
 
-      const given = await Promise.all(['maya', 'rita'].map((login) => github.comment(repo, number, command, login)));
+      const given = await Promise.all(['maya', 'mona'].map((login) => github.comment(repo, number, command, login)));
       await until(() => given.every(({ id }) => site.reactions(id).length === 2), 20_000);
 
       const now = await latest(number);
@@ -83,6 +80,8 @@ describe.each(Object.keys(states))('a command on a run that is %s', (state) => {
       expect(signs.sort().join(' ')).toBe(reactions);
       expect(now.state).toBe(after === '' ? before.state : after);
       expect(now.attempt - before.attempt).toBe(after === 'queued' && state !== 'queued' ? 1 : 0);
+      const isWaived = command.startsWith('/waive') && reactions === 'yes yes';
+      expect(now.request.waived.map(({ by }) => by)).toEqual(isWaived ? ['maya'] : []);
       expect(await listRuns(site.factory.doors.db, { repository: now.repository, issue: number })).toHaveLength(1);
       // The status comment, and an answer: to each of those who were refused.
       expect(site.said(number).length).toBeLessThanOrEqual(1 + (reactions === 'no no' ? 2 : 1));

@@ -96,6 +96,19 @@ describe('lessons', { timeout: 120_000 }, () => {
     expect(group?.repeatedMistakes).toEqual({ count: 2, of: 3 });
   });
 
+  test('a run whose attempts fail the same way brings nothing: it is one run', async () => {
+    await open();
+    const number = await fails();
+    site.later();
+
+    await site.github.comment(repo, number, '/retry', 'rita');
+    await until(() => /Failed.*attempt 2/.test(site.status(number)), 30_000);
+    await quiet();
+
+    expect(lessonPulls()).toEqual([]);
+    expect(await lessons()).toEqual([]);
+  });
+
   test('closed unmerged it is silent: a further run brings nothing', async () => {
     await open();
     await failTwice();

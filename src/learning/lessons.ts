@@ -77,7 +77,7 @@ export async function raiseLessons(
     await sql.run(
       `INSERT INTO lessons (id, repository, signature, state, data, due, due_at_ms, created_at_ms, updated_at_ms)
        SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), 'new', '{}', 1, ${db.nowMs}, ${db.nowMs}, ${db.nowMs}
-       WHERE (SELECT COUNT(*) FROM causes WHERE repository = CAST($2 AS TEXT) AND signature = CAST($3 AS TEXT)) >= ${leastRuns}
+       WHERE (SELECT COUNT(DISTINCT run_id) FROM causes WHERE repository = CAST($2 AS TEXT) AND signature = CAST($3 AS TEXT)) >= ${leastRuns}
        ON CONFLICT (repository, signature) DO UPDATE SET
          due = CASE WHEN lessons.state IN ('new', 'open') THEN lessons.due + 1 ELSE lessons.due END`,
       lessonId(repository, signature),
