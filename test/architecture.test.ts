@@ -105,8 +105,6 @@ const homes: Record<string, RegExp> = {
   commander: /^cli/,
   dockerode: /^sandbox\//,
   hono: /^web\//,
-  mdast: /^command-text\.ts$/,
-  'mdast-util-from-markdown': /^command-text\.ts$/,
   openai: /^model\//,
   pg: /^engine\/postgres\.ts$/,
   pino: /^(?:wiring|app|doors|cli)/,

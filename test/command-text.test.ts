@@ -17,6 +17,11 @@ test.each([
   ['two<br>\n/stop', ['stop']],
   ['/stop\r\n\r\nOn Monday maya wrote:\r\n> /retry\r\n', ['stop']],
   [`${'x '.repeat(32_000)}\n\n/stop`, ['stop']],
+  ['Two things:\n- the name\n- the test\n/retry mend both', ['retry']],
+  ['1. the name\n   /stop', ['stop']],
+  ['/stop\n===', ['stop']],
+  ['/stop\r\n-- \r\nMaya', ['stop']],
+  ['> ```\n> /retry\n> ```\n/stop', ['stop']],
 ])('%j holds the commands %j', (body, expected) => {
   expect(names(body)).toEqual(expected);
 });
@@ -41,7 +46,6 @@ test.each([
   'as <code>said\n/stop\n</code>',
   '<details>\n\ntext\n\n/stop',
   '# /stop',
-  '/stop\n===',
   '| a |\n|---|\n/stop',
   '| a |\r\n|---|\r\n/stop',
   '/stop | a\r\n---|---\r\n',
@@ -56,6 +60,12 @@ test.each([
   '/stop-it',
   '\u200b/stop',
   '[x\n/stop](y)',
+  '- > quoted\n/stop',
+  '- ```\n  /stop\n  ```',
+  '- a\n\n      /stop',
+  '-\n\n\t/stop',
+  'text <!--\n/stop\n-->',
+  'text\n| a |\n|---|\n/stop',
   '',
 ])('%j holds no command', (body) => {
   expect(names(body)).toEqual([]);
@@ -66,7 +76,7 @@ test('the guidance of /retry goes on to the end of the comment or the next comma
     '/retry use six\nand not seven\n\n- a list\n\n```js\n/stop\n```\n\n/allow docs/**',
   );
 
-  expect(retry).toEqual({ name: 'retry', rest: 'use six\nand not seven\n- a list\n```js\n/stop\n```' });
+  expect(retry).toEqual({ name: 'retry', rest: 'use six\nand not seven\n\n- a list\n\n```js\n/stop\n```' });
   expect(allow).toEqual({ name: 'allow', rest: 'docs/**' });
 });
 
