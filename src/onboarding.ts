@@ -9,6 +9,7 @@ import { policyFile } from './onboarding/policy-file.ts';
 import { onboardingBody, onboardingMessage, onboardingTitle } from './onboarding/pull-request.ts';
 import { repositoryFiles } from './onboarding/repository-files.ts';
 import { policyPath } from './policy-source.ts';
+import { isOwnAddress, publishCommit } from './publish-commit.ts';
 
 export const onboardingBranch = 'millwright/onboarding';
 export const formPath = '.github/ISSUE_TEMPLATE/agent-task.yml';
@@ -71,7 +72,7 @@ async function install(ref: RepositoryRef, doors: OnboardingDoors): Promise<Inst
     doors,
   );
   if (tree === null) return 'not writable';
-  const branched = await branchOff(remote, { base, tree, missing }, doors);
+  const branched = await branchOff(ref, remote, { base, tree, missing }, doors);
   if (!branched) return 'foreign branch';
   await github.upsertPullRequest({
     branch: onboardingBranch,
@@ -108,31 +109,39 @@ async function treeWith(
 
 /** Puts the commit on the branch; false when someone else's commits are there. A branch of ours that is left over is built upon. */
 async function branchOff(
+  ref: RepositoryRef,
   remote: Remote,
   { base, tree, missing }: { base: string; tree: string; missing: readonly string[] },
-  { git, github }: OnboardingDoors,
+  doors: OnboardingDoors,
 ): Promise<boolean> {
+  const { git } = doors;
   const key = remote.repository;
-  const { name, email } = await github.identity();
+  const identity = await doors.github.identity();
+  const tip = await git.remoteHead(remote, onboardingBranch);
+  const parents = [base];
+  if (tip !== null) {
+    await git.fetch(remote, tip);
+    const apart = await git.log(key, { from: base, to: tip, limit: 100 });
+    if (apart.some((entry) => !isOwnAddress(entry.email, identity))) return false;
+    if (apart.length > 0 && (await git.treeOf(key, tip)) === tree) return true;
+    if (apart.length > 0) parents.push(tip);
+  }
   const [baseEntry] = await git.log(key, { to: base, limit: 1 });
-  const commitOn = (parents: readonly string[]) =>
-    git.commit(key, {
+  const { pushed } = await publishCommit(
+    {
+      remote,
+      branch: onboardingBranch,
+      tip,
+      base,
       tree,
       parents,
       message: onboardingMessage(missing),
-      author: { name, email },
+      author: { name: identity.name, email: identity.email },
       // A moment that hangs on the base alone: made again after a crash, it is the same commit.
       timestampS: (baseEntry?.committedAtS ?? 0) + 1,
-    });
-  const tip = await git.remoteHead(remote, onboardingBranch);
-  let commit = await commitOn([base]);
-  if (tip !== null && tip !== commit) {
-    await git.fetch(remote, tip);
-    const apart = await git.log(key, { from: base, to: tip, limit: 100 });
-    if (apart.some((entry) => entry.email !== email)) return false;
-    if (apart.length > 0) commit = await commitOn([base, tip]);
-  }
-  const pushed = await git.push(remote, commit, onboardingBranch, tip);
+    },
+    { git, github: doors.github.repository(ref) },
+  );
   if (pushed.ok) return true;
   if (pushed.reason === 'moved') throw new MillwrightError('outside.git', { message: 'the onboarding branch moved' });
   throw new MillwrightError('outside.push-refused', { detail: pushed.message });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Doors } from './doors.ts';
 import { append, eventsOf } from './engine/ledger.ts';
+import { publishCommit } from './publish-commit.ts';
 import { revertMessage } from './report/revert.ts';
 import { showRevert } from './rollback/describe.ts';
 import { type Merge, readMerge } from './rollback/merge.ts';
@@ -71,7 +72,7 @@ async function publish(
   const { repository } = merge.remote;
   const tip = await git.remoteHead(merge.remote, merge.branch);
   const foreign = refuse(`The branch ${merge.branch} has commits that the app did not make; they are left alone.`);
-  const parents = [base];
+  const parents: [string, ...string[]] = [base];
   if (tip !== null) {
     await git.fetch(merge.remote, tip);
     const isMerged = (await git.log(repository, { from: base, to: tip, limit: 1 })).length === 0;
@@ -80,38 +81,43 @@ async function publish(
     if (entry?.parents[0] === base && (await git.treeOf(repository, tip)) === tree) return { ok: true, head: tip };
     if (!isMerged) parents.push(tip);
   }
-  const head = await commitRevert(run, merge, { tree, parents }, doors);
-  const pushed = await git.push(merge.remote, head, merge.branch, tip);
+  const { commit: head, pushed } = await publishRevert(run, merge, { tree, parents, tip }, doors);
   if (pushed.ok) return { ok: true, head };
   return pushed.reason === 'moved' ? foreign : refuse(`The branch could not be pushed: ${pushed.message}`);
 }
 
-async function commitRevert(
+async function publishRevert(
   run: Run,
   merge: Merge,
-  { tree, parents }: { tree: string; parents: readonly string[] },
+  { tree, parents, tip }: { tree: string; parents: readonly [string, ...string[]]; tip: string | null },
   { git, github, db }: Doors,
-): Promise<string> {
-  const { repository } = merge.remote;
+) {
   const { name, email } = await github.identity();
-  const [base] = await git.log(repository, { to: parents[0] ?? merge.after, limit: 1 });
-  const head = await git.commit(repository, {
-    tree,
-    parents,
-    message: revertMessage({
-      issueTitle: run.request.title,
-      pullRequest: merge.pullRequest,
-      merged: merge.after,
-      run: run.id,
-      into: merge.into,
-    }),
-    author: { name, email },
-    // A moment that hangs on the base alone: the same revert is the same commit, however often it is made.
-    timestampS: (base?.committedAtS ?? 0) + 1,
-  });
-  // Written down before the push, so that after a crash in between the branch is known as ours.
-  await append(db, { runId: run.id, kind: 'rollback.commit', data: { sha: head } });
-  return head;
+  const [base] = parents;
+  const [entry] = await git.log(merge.remote.repository, { to: base, limit: 1 });
+  return publishCommit(
+    {
+      remote: merge.remote,
+      branch: merge.branch,
+      tip,
+      base,
+      tree,
+      parents,
+      message: revertMessage({
+        issueTitle: run.request.title,
+        pullRequest: merge.pullRequest,
+        merged: merge.after,
+        run: run.id,
+        into: merge.into,
+      }),
+      author: { name, email },
+      // A moment that hangs on the base alone: the same revert is the same commit, however often it is made.
+      timestampS: (entry?.committedAtS ?? 0) + 1,
+      // Written down before the branch moves, so that after a crash in between it is known as ours.
+      made: (sha) => append(db, { runId: run.id, kind: 'rollback.commit', data: { sha } }),
+    },
+    { git, github: merge.github },
+  );
 }
 
 async function ownCommits(run: Run, { db }: Pick<Doors, 'db'>): Promise<Set<string>> {

@@ -86,6 +86,7 @@ const rooms: Record<string, Reach> = {
       /^sandbox\/command-policy\.ts$/,
       // The ledger and the row of the run itself, under its lease; claims and steps are the worker's.
       /^engine\/(?:ledger|runs)\.ts$/,
+      /^publish-commit\.ts$/,
     ],
     types: [doorTypes, /^(?:attempt|checkout|policy-source)\.ts$/],
   },

@@ -100,6 +100,13 @@ export interface RepositoryGitHub {
   editPullRequestBody(number: number, edit: (body: string) => string): Promise<void>;
   requestReviewers(number: number, reviewers: readonly string[]): Promise<void>;
   addLabels(number: number, labels: readonly string[]): Promise<void>;
+  /**
+   * Makes a commit by the host's own hand, which signs it as the app's. No branch shows it before `moveBranch`. Null where the host
+   * signs nothing, or will not have these files: then git makes and pushes it. Made twice, they are two commits.
+   */
+  signedCommit(request: CommitByHost): Promise<string | null>;
+  /** Moves a branch forward to a commit on top of where it is expected (null: makes it). Never rewrites one. */
+  moveBranch(branch: string, commit: string, expected: string | null): Promise<BranchMove>;
   /** Creates or updates the check run with this external id on the commit. */
   upsertCheckRun(request: CheckRunRequest): Promise<void>;
   /** Checks and statuses of others that failed on a commit. */
@@ -196,6 +203,30 @@ export interface PullRequestRequest {
   /** The pull request that this work has had so far. */
   known?: { number: number; reopen: boolean };
 }
+
+/** A commit as what leads to its tree from one that the host has. */
+export interface CommitByHost {
+  /** Of one of the parents. */
+  baseTree: string;
+  /** What must come of it. */
+  tree: string;
+  /** Asked for only where the host may sign. */
+  changes: () => Promise<readonly FileChange[]>;
+  parents: readonly string[];
+  message: string;
+}
+
+export interface FileChange {
+  path: string;
+  mode: '100644' | '100755' | '120000';
+  /** Null: there is none any more. Of a link, its target. */
+  bytes: Uint8Array | null;
+}
+
+export type BranchMove =
+  | { ok: true }
+  | { ok: false; reason: 'moved'; actual: string | null }
+  | { ok: false; reason: 'refused'; message: string };
 
 export interface CheckRunRequest {
   name: string;

@@ -63,6 +63,10 @@ function bindRepository(options: LocalGitHubOptions): RepositoryGitHub {
       private: true,
       archived: false,
     }),
+    signedCommit: async () => null,
+    moveBranch: async () => {
+      throw new MillwrightError('bug.unexpected', { message: 'a branch of this machine is moved by git' });
+    },
     gitToken: async () => {
       throw new MillwrightError('bug.unexpected', { message: 'a path of this machine needs no token' });
     },

@@ -59,8 +59,9 @@ export function createClient(connection: GitHubConnection, installationId: numbe
   return octokit;
 }
 
-/** Calls that may be made twice: reads, changes to a named thing, and additions that GitHub keeps one of. */
-const additions = /\/(access_tokens|labels|reactions|assignees|requested_reviewers|attempts)$/;
+/** Calls that may be made twice: reads, changes to a named thing, additions that GitHub keeps one of, and what nothing points at. */
+const additions =
+  /\/(access_tokens|labels|reactions|assignees|requested_reviewers|attempts|git\/(blobs|trees|commits|refs))$/;
 const mayRepeat = ({ method, url }: { method: string; url: string }) =>
   method !== 'POST' || url.endsWith('/graphql') || additions.test(url);
 

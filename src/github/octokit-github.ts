@@ -1,6 +1,7 @@
 import type { Octokit } from '@octokit/rest';
 import { MillwrightError } from '../errors.ts';
 import { bindChecks } from './checks.ts';
+import { bindCommits } from './commits.ts';
 import type {
   AppIdentity,
   FileText,
@@ -23,6 +24,7 @@ export function createGitHub(connection: GitHubConnection): GitHub {
   const installations = new Map<number, Octokit>();
   const bound = new Map<string, RepositoryGitHub>();
   const askedAgain = new Map<string, number>();
+  const signing: { seen: 'signed' | 'unsigned' | null } = { seen: null };
   let identity: Promise<AppIdentity> | null = null;
 
   const clientOf = (installationId: number) => {
@@ -30,8 +32,14 @@ export function createGitHub(connection: GitHubConnection): GitHub {
     installations.set(installationId, known);
     return known;
   };
+  const anyClient = async () => {
+    const [known] = installations.values();
+    if (known) return known;
+    const [first] = (await app.apps.listInstallations({ per_page: 1 })).data;
+    return first ? clientOf(first.id) : null;
+  };
   const whoAmI = () => {
-    identity ??= forEveryone(() => readIdentity(app, connection.apiUrl)).catch((error) => {
+    identity ??= forEveryone(() => readIdentity(app, connection.apiUrl, anyClient)).catch((error) => {
       identity = null;
       throw error;
     });
@@ -41,7 +49,8 @@ export function createGitHub(connection: GitHubConnection): GitHub {
   return {
     repository(ref) {
       const key = `${ref.installationId}/${ref.owner}/${ref.name}`.toLowerCase();
-      const known = bound.get(key) ?? bindRepository(connection, app, clientOf(ref.installationId), ref, whoAmI);
+      const known =
+        bound.get(key) ?? bindRepository(connection, app, clientOf(ref.installationId), ref, whoAmI, signing);
       bound.set(key, known);
       return known;
     },
@@ -68,13 +77,21 @@ export function createGitHub(connection: GitHubConnection): GitHub {
   };
 }
 
-async function readIdentity(app: Octokit, apiUrl: string): Promise<AppIdentity> {
+/** GitHub links a commit to the bot by the number of its account, which is not the app's and which the app itself may not ask for. */
+async function readIdentity(
+  app: Octokit,
+  apiUrl: string,
+  anyClient: () => Promise<Octokit | null>,
+): Promise<AppIdentity> {
   const { data } = await app.apps.getAuthenticated();
   const slug = data?.slug ?? 'millwright';
   const login = `${slug}[bot]`;
+  const client = await anyClient();
+  const account = client && (await orNull(client.users.getByUsername({ username: login })));
+  const id = account?.data.id ?? data?.id ?? 0;
   const host = new URL(apiUrl).hostname;
   const mailHost = host === 'api.github.com' ? 'users.noreply.github.com' : `users.noreply.${host}`;
-  return { login, name: login, email: `${data?.id ?? 0}+${login}@${mailHost}`, url: data?.html_url ?? '' };
+  return { login, name: login, email: `${id}+${login}@${mailHost}`, url: data?.html_url ?? '' };
 }
 
 /** How often a delivery that keeps failing is asked for again in the life of a process. */
@@ -106,6 +123,7 @@ function bindRepository(
   client: Octokit,
   ref: RepositoryRef,
   identity: () => Promise<AppIdentity>,
+  signing: Parameters<typeof bindCommits>[2],
 ): RepositoryGitHub {
   const at = { owner: ref.owner, repo: ref.name };
   // By its number: the name may change in mid-run, and be another's some day.
@@ -137,6 +155,7 @@ function bindRepository(
     ...bindIssues(client, at, identity),
     ...bindPullRequests(client, at),
     ...bindChecks(client, at, connection.appId),
+    ...bindCommits(client, at, signing),
   };
 }
 

@@ -7,6 +7,7 @@ import { asMillwrightError, MillwrightError } from '../errors.ts';
 import type { Remote } from '../git/git.ts';
 import type { RepositoryGitHub } from '../github/github.ts';
 import { readLayers, wallsWithoutContract } from '../policy-source.ts';
+import { isOwnAddress, publishCommit } from '../publish-commit.ts';
 import type { Run } from '../run.ts';
 import { withoutRule } from './agent-rules.ts';
 import { lessonBody, lessonMessage, lessonTitle } from './lesson-report.ts';
@@ -177,20 +178,20 @@ async function open(publishing: Publishing, data: Lesson['data'], shown: Shown, 
 
 /** Puts the file on the lesson's branch, unless it is there as it should be. False when the branch has no place for it. */
 async function push(
-  { lesson, remote, base }: Publishing,
+  { lesson, remote, base, github }: Publishing,
   { proposal, message }: Shown,
   doors: Doors,
 ): Promise<boolean> {
-  const { git, github } = doors;
+  const { git } = doors;
   const { repository } = remote;
   const branch = lessonBranch(lesson.id);
-  const { name, email } = await github.identity();
+  const identity = await doors.github.identity();
   const tip = await git.remoteHead(remote, branch);
   if (tip !== null) {
     await git.fetch(remote, tip);
     const apart = await git.log(repository, { from: base.commit, to: tip, limit: 100 });
     // A person goes on with it: only the words of the pull request are ours then.
-    if (apart.length > 0 && apart.some((entry) => entry.email !== email)) return true;
+    if (apart.length > 0 && apart.some((entry) => !isOwnAddress(entry.email, identity))) return true;
     const bytes = await git.read(repository, tip, proposal.path);
     const now = bytes === null ? null : Buffer.from(bytes).toString('utf8');
     if (apart.length > 0 && now === proposal.text) return true;
@@ -206,16 +207,24 @@ async function push(
   const patch = await git.writePatch(repository, base.commit, [change], rules);
   if (!patch.ok || patch.empty) return false;
   const [entry] = await git.log(repository, { to: parent, limit: 1 });
-  const commit = await git.commit(repository, {
-    tree: patch.tree,
-    parents:
-      tip === null ? [base.commit] : [tip, ...((await isOn(repository, tip, base.commit, doors)) ? [] : [base.commit])],
-    message,
-    author: { name, email },
-    // A moment that hangs on the parent alone: made again after a crash, it is the same commit.
-    timestampS: (entry?.committedAtS ?? 0) + 1,
-  });
-  const pushed = await git.push(remote, commit, branch, tip);
+  const { pushed } = await publishCommit(
+    {
+      remote,
+      branch,
+      tip,
+      base: base.commit,
+      tree: patch.tree,
+      parents:
+        tip === null
+          ? [base.commit]
+          : [tip, ...((await isOn(repository, tip, base.commit, doors)) ? [] : [base.commit])],
+      message,
+      author: { name: identity.name, email: identity.email },
+      // A moment that hangs on the parent alone: made again after a crash, it is the same commit.
+      timestampS: (entry?.committedAtS ?? 0) + 1,
+    },
+    { git, github },
+  );
   if (pushed.ok) return true;
   if (pushed.reason === 'moved') throw new MillwrightError('outside.git', { message: 'the lesson branch moved' });
   throw new MillwrightError('outside.push-refused', { detail: pushed.message });

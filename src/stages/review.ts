@@ -5,6 +5,7 @@ import { eventsOf } from '../engine/ledger.ts';
 import { updateRun } from '../engine/runs.ts';
 import { MillwrightError } from '../errors.ts';
 import type { AppIdentity, PullRequestFacts } from '../github/github.ts';
+import { publishCommit } from '../publish-commit.ts';
 import { checkRunReport } from '../report/check-run.ts';
 import { commitMessage } from '../report/commit-message.ts';
 import type { PullRequestInput, RunNumbers, SecondLookFinding } from '../report/facts.ts';
@@ -132,7 +133,7 @@ async function publish(
   identity: AppIdentity,
   doors: ReviewDoors,
 ): Promise<Published> {
-  const { run, remote, repository, signal } = attempt;
+  const { run, remote, repository, base, signal } = attempt;
   const { git } = doors;
   const tip = await git.remoteHead(remote, run.branch, signal);
   if (tip !== null) {
@@ -140,23 +141,30 @@ async function publish(
     if ((await git.treeOf(repository, tip)) === needs.verdict.tree) return { head: tip, changed: false };
     if (!(await ownCommits(attempt, doors)).has(tip)) return { outcome: foreignCommits(run.branch) };
   }
-  const head = await git.commit(repository, {
-    tree: needs.verdict.tree,
-    parents: await parentsOf(tip, attempt, doors),
-    message: commitMessage({
-      issue: issueOf(run),
-      issueTitle: run.request.title,
-      contract: attempt.contract,
-      revision: attempt.revision,
-      run: run.id,
-      link: null,
-    }),
-    author: { name: identity.name, email: identity.email },
-    timestampS: Math.floor(run.createdAtMs / 1000) + run.attempt,
-  });
-  // Written down before the push, so that after a crash in between the branch is known as ours.
-  await attempt.record('commit.made', { sha: head });
-  const pushed = await git.push(remote, head, run.branch, tip, signal);
+  const { commit: head, pushed } = await publishCommit(
+    {
+      remote,
+      branch: run.branch,
+      tip,
+      base: base.commit,
+      tree: needs.verdict.tree,
+      parents: await parentsOf(tip, attempt, doors),
+      message: commitMessage({
+        issue: issueOf(run),
+        issueTitle: run.request.title,
+        contract: attempt.contract,
+        revision: attempt.revision,
+        run: run.id,
+        link: null,
+      }),
+      author: { name: identity.name, email: identity.email },
+      timestampS: Math.floor(run.createdAtMs / 1000) + run.attempt,
+      // Written down before the branch moves, so that after a crash in between it is known as ours.
+      made: (sha) => attempt.record('commit.made', { sha }),
+      signal,
+    },
+    { git, github: attempt.github },
+  );
   if (pushed.ok) {
     // At once: a run that ends before its pull request stands must still know its commit.
     await updateRun(doors.db, attempt.lease, { headSha: head });

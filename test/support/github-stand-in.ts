@@ -38,6 +38,8 @@ export interface GitHubOptions {
   slug?: string;
   /** Whether the app is told of what it did itself, as on GitHub; on by default. */
   ownEvents?: boolean;
+  /** Whether commits that the app makes through the API are signed, as on GitHub; on by default. */
+  signsCommits?: boolean;
   /** The app's web sign-in; any client is accepted when left out. */
   oauth?: OauthApp;
 }
@@ -154,6 +156,7 @@ function createState(options: GitHubOptions): State {
     installationTokens: new Map(),
     userTokens: new Map(),
     nextId: () => ++lastId,
+    signsCommits: options.signsCommits ?? true,
   };
   account(state, `${state.app.slug}[bot]`);
   const owner = options.owner ?? 'acme';

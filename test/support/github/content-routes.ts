@@ -92,7 +92,8 @@ async function writeContents(call: RepositoryCall, content: Buffer | null): Prom
     message: requireText(body, 'message', 'Commit'),
     author: person,
   });
-  if (call.actor.viaApp && body.author === undefined && body.committer === undefined) repository.verified.add(sha);
+  const asApp = call.actor.viaApp && body.author === undefined && body.committer === undefined;
+  if (state.signsCommits && asApp) repository.verified.add(sha);
   await moveRef(call, `refs/heads/${branch}`, tip, sha);
   const entry = content === null ? undefined : await findEntry(call, sha, path);
   const commit = gitCommitShape(state, repository, await git.readCommit(sha));

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Person } from './bare-repository.ts';
 import { commitShape, compareShape, fileShapes, gitCommitShape } from './git-shapes.ts';
 import { refsChanged } from './refs.ts';
@@ -63,6 +64,7 @@ export async function moveRef(
   after: string | null,
 ): Promise<void> {
   const { repository, identity } = call;
+  if (path.matchesGlob(ref, repository.protectedRefs)) throw new ApiError(422, 'Protected branch update failed');
   if (after !== null && identity.kind === 'installation' && !granted(identity.permissions, 'workflows:write')) {
     const touched = await repository.git.text([
       'log',
@@ -155,7 +157,7 @@ async function createCommit(call: RepositoryCall): Promise<Reply> {
     author: author ?? personOf(state, call.actor.login),
     committer: committer ?? author ?? personOf(state, call.actor.login),
   });
-  if (call.actor.viaApp && !author && !committer) repository.verified.add(sha);
+  if (state.signsCommits && call.actor.viaApp && !author && !committer) repository.verified.add(sha);
   return created(gitCommitShape(state, repository, await repository.git.readCommit(sha)));
 }
 

@@ -209,6 +209,8 @@ export interface State {
   installationTokens: Map<string, InstallationToken>;
   userTokens: Map<string, string>;
   nextId: () => number;
+  /** Whether commits that the app makes through the API are signed. */
+  signsCommits: boolean;
 }
 
 export const botLogin = (state: State): string => `${state.app.slug}[bot]`;
