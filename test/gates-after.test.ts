@@ -153,6 +153,27 @@ test('a person’s commit on the branch makes the app back off until /retry from
   expect(github.pull(repo, pulls()[0] ?? 0).pull.headSha).toBe(sha);
 });
 
+test.each([
+  { host: 'signs what is made through its API', signs: true },
+  { host: 'signs nothing', signs: false },
+])('the commit is the bot’s, with its trailers, and verified where the host $host', async ({ signs }) => {
+  const { labelled, reaches, github, status } = await open();
+  github.signCommits(signs);
+  const number = await labelled();
+  await reaches(number, 'agent:review');
+
+  const { git, verified } = github.repository(repo);
+  const head = (await git.ref(`refs/heads/millwright/issue-${number}`)) ?? '';
+  const { author, message, parents } = await git.readCommit(head);
+
+  const bot = github.state.accounts.get(github.botLogin)?.id;
+  const revision = /sha256:[0-9a-f]{64}/.exec(status(number))?.[0];
+  expect(author).toMatchObject({ name: github.botLogin, email: `${bot}+${github.botLogin}@users.noreply.127.0.0.1` });
+  expect(message).toMatch(new RegExp(`\n\nContract: ${revision}\nRun: \\S+\n?$`));
+  expect(parents).toEqual([await git.ref('refs/heads/main')]);
+  expect(verified.has(head)).toBe(signs);
+});
+
 test('an opened pull request asks the labeller for a review', async () => {
   const { labelled, reaches, github, pulls } = await open();
 

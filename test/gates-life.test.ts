@@ -33,35 +33,41 @@ test('without an engine an issue stays queued and says so, leaves the queue with
 });
 
 /** Where a run may hang for ever: a call to GitHub or git that is not answered, or the model in one of its three parts. */
-const hanging: readonly { where: string; method?: string; path?: RegExp; asks?: string }[] = [
+const hanging: readonly { where: string; method?: string; path?: RegExp; asks?: string; signs?: boolean }[] = [
   { where: 'intake', path: /collaborators\/maya\/permission/ },
   { where: 'the fetch', method: 'POST', path: /git-upload-pack/ },
   { where: 'the plan', asks: 'You plan one' },
   { where: 'the build', asks: 'You carry out' },
   { where: 'the second look', asks: 'You take a second look' },
-  { where: 'the push', method: 'POST', path: /git-receive-pack/ },
+  { where: 'the commit', method: 'POST', path: /\/git\/commits$/ },
+  { where: 'the branch', method: 'POST', path: /\/git\/refs$/ },
+  { where: 'the push', method: 'POST', path: /git-receive-pack/, signs: false },
   { where: 'the pull request', method: 'POST', path: /\/pulls$/ },
   { where: 'the check run', method: 'POST', path: /\/check-runs$/ },
 ];
 
-test.each(hanging)('/stop while $where hangs ends the run within ten seconds', async ({ method, path, asks }) => {
-  const usual = scripted(writes());
-  const hangs = (request: ChatRequest) => asks !== undefined && JSON.stringify(request.messages[0]).includes(asks);
-  const { github, labelled, reaches, status, engine, model } = await open({
-    script: (request) => (hangs(request) ? hang : usual(request)),
-  });
-  const over = Promise.withResolvers<void>();
-  const fault = path && github.fault({ path, until: over.promise, ...(method ? { method } : {}) });
-  const number = await labelled();
-  await until(() => (fault ? fault.hits() > 0 : model.requests().some(hangs)), 30_000);
+test.each(hanging)(
+  '/stop while $where hangs ends the run within ten seconds',
+  async ({ method, path, asks, signs }) => {
+    const usual = scripted(writes());
+    const hangs = (request: ChatRequest) => asks !== undefined && JSON.stringify(request.messages[0]).includes(asks);
+    const { github, labelled, reaches, status, engine, model } = await open({
+      script: (request) => (hangs(request) ? hang : usual(request)),
+    });
+    const over = Promise.withResolvers<void>();
+    github.signCommits(signs ?? true);
+    const fault = path && github.fault({ path, until: over.promise, ...(method ? { method } : {}) });
+    const number = await labelled();
+    await until(() => (fault ? fault.hits() > 0 : model.requests().some(hangs)), 30_000);
 
-  const startedAtMs = Date.now();
-  await github.comment(repo, number, '/stop', 'tom');
-  await reaches(number, 'agent:stopped', 10_000).finally(over.resolve);
-  await until(() => engine.opened === 0, 10_000 - (Date.now() - startedAtMs));
+    const startedAtMs = Date.now();
+    await github.comment(repo, number, '/stop', 'tom');
+    await reaches(number, 'agent:stopped', 10_000).finally(over.resolve);
+    await until(() => engine.opened === 0, 10_000 - (Date.now() - startedAtMs));
 
-  expect(status(number)).toMatch(/stopped by `tom`/);
-});
+    expect(status(number)).toMatch(/stopped by `tom`/);
+  },
+);
 
 test.each(['unlabel', 'close'] as const)(
   'a running run ends within ten seconds as stopped by who does this to its issue: %s',

@@ -64,6 +64,8 @@ export async function live(
     await reviewed(site, number, '5\n');
     const [first = 0] = site.pulls();
     await until(() => site.github.pull(repo, first).pull.reviewers.includes('maya'), stepMs);
+    // The first commit is made by GitHub, the second pushed by git.
+    site.github.signCommits(false);
     await site.github.completeCheckSuite(repo, branchOf(number), [{ name: 'ci', conclusion: 'failure' }]);
     await reviewed(site, number, '6\n');
     await site.quiet();

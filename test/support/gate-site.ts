@@ -119,7 +119,7 @@ export async function openSite(options: GateOptions = {}): Promise<GateSite> {
         ?.reactions.map((reaction) => reaction.content) ?? [],
     pulls: () =>
       [...github.repository(repo).issues.values()].filter((issue) => issue.pull).map((issue) => issue.number),
-    reaches: (number, label, deadlineMs = 30_000) =>
+    reaches: (number, label, deadlineMs = 60_000) =>
       until(() => site.labels(number).join() === label, deadlineMs).catch((error) => {
         throw new Error(`#${number} has ${site.labels(number).join() || 'no label'}: ${site.status(number)}`, {
           cause: error,

@@ -95,6 +95,10 @@ export async function startGitHub(options: GitHubOptions = {}) {
     setOwnEvents: (on: boolean): void => {
       world.ownEvents = on;
     },
+    /** Whether commits that the app makes through the API are signed from now on. */
+    signCommits: (on: boolean): void => {
+      state.signsCommits = on;
+    },
     fault: faults.place,
     requests: front.requests,
     clearRequests: front.clearRequests,
