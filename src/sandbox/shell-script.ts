@@ -54,6 +54,8 @@ export const prologue = [
   'trap : TERM INT HUP',
   'if [ -d /home/agent ] && [ -w /home/agent ]; then HOME=/home/agent; else HOME=/tmp; fi; export HOME',
   'if [ -x /bin/bash ]; then mw_sh=/bin/bash; elif [ -x /usr/bin/bash ]; then mw_sh=/usr/bin/bash; else mw_sh=/bin/sh; fi',
+  // Without it bash asks the system's list of users for one, each time it starts.
+  'SHELL=$mw_sh; export SHELL',
   // Kills by the memory limit so far, from the kernel (cgroup 2, then 1); "-" where the image hides it.
   'mw_oom() { mw_o=-; for mw_f in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do if [ -r "$mw_f" ]; then while read -r mw_k mw_v; do if [ "$mw_k" = oom_kill ]; then mw_o=$mw_v; fi; done <"$mw_f"; return; fi; done; }',
   // Whether any other process still holds this shell's output (at whatever descriptor) or is of its process group, so that
@@ -80,10 +82,16 @@ export interface ShellCall {
   env: Readonly<Record<string, string>>;
 }
 
-/** The command in a child shell of its own, with standard input closed. `$mw_sh` comes from the prologue. */
+/**
+ * The command in a child shell of its own, with standard input closed. `$mw_sh` comes from the prologue. A plain call and no subshell,
+ * for dash starts it without a copy of itself (vfork); only variables need one, so that they stay in it. The folder of the call before,
+ * which `cd` leaves in OLDPWD, is none of its business.
+ */
 export function commandScript(call: ShellCall): string {
-  const run = `exec "$mw_sh" -c ${quote(call.command)}`;
-  return `( ${exports(call.env)} cd -- ${quote(call.cwd)} || exit 127; ${run} ) </dev/null`;
+  const run = `unset OLDPWD; "$mw_sh" -c ${quote(call.command)} </dev/null`;
+  const script = `if cd -- ${quote(call.cwd)}; then ${run}; else (exit 127); fi`;
+  const variables = exports(call.env);
+  return variables === '' ? script : `( ${variables} ${script} )`;
 }
 
 /**

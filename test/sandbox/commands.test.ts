@@ -56,6 +56,14 @@ describe.each(images)('a command in a container of $image', ({ image, make }) =>
     expect(result.stdout.text).toBe('[] /workspace\non\n');
   });
 
+  it('does not learn where the one before ran, nor its environment', async () => {
+    await sandbox.run({ ...call('true'), cwd: 'src', env: { FOO: 'secret' } });
+    await sandbox.run({ ...call('true'), cwd: 'src' });
+    const result = await sandbox.run(call('echo "[$FOO] $PWD"; case $OLDPWD in *src*) echo "$OLDPWD" ;; esac'));
+
+    expect(result.stdout.text).toBe('[] /workspace\n');
+  });
+
   it('ends with 127 in a folder that does not exist', async () => {
     const result = await sandbox.run({ ...call('echo never'), cwd: 'no/such' });
 
