@@ -220,11 +220,16 @@ export function judgeTestable(contract: Contract, repository: RepositoryDefaults
     const message = 'Name the files that may change, here or as `files.allow` in `.github/millwright.yml`.';
     problems.push(problem(field.label, null, null, message, field.example, true));
   }
+  const skipped = new Set(contract.checks.flatMap(({ kind, skip }) => (skip === null ? [] : [kind])));
   const runs =
-    contract.checks.some(({ command }) => command !== null) || Object.keys(repository?.checks ?? {}).length > 0;
+    contract.checks.some(({ command }) => command !== null) ||
+    Object.entries(repository?.checks ?? {}).some(([kind, check]) => !(skipped.has(kind) && isOptional(check)));
   if (!runs) {
     const message = 'Name at least one command that proves the work, here or as `checks` in `.github/millwright.yml`.';
     problems.push(problem('Checks before review', null, null, message, 'Unit tests: npm test', true));
   }
   return problems;
 }
+
+const isOptional = (check: unknown) =>
+  typeof check === 'object' && check !== null && 'optional' in check && check.optional === true;

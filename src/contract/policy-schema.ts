@@ -11,6 +11,7 @@ import {
   kind,
   known,
   list,
+  login,
   mcpServer,
   oneOf,
   pattern,
@@ -237,7 +238,7 @@ const keys = {
       draft: known(truth, 'Open pull requests as drafts. The nearest layer counts, as for all of these.', false),
       labels: known(list(text('a label'), 'labels'), 'Labels of pull requests.', [], ['agent']),
       reviewers: known(
-        list(text('a login or `org/team`'), 'logins or `org/team`'),
+        list(login, 'logins or `org/team`'),
         'Whose review is asked. Without it, the labeller’s.',
         [],
         ['acme/core'],

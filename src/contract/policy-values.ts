@@ -51,6 +51,8 @@ export const positive = z.number({ error: 'a number above zero' }).positive('a n
 export const dollars = z
   .number({ error: 'US dollars, such as `3` or `2.5`' })
   .nonnegative('US dollars, such as `3` or `2.5`');
+/** As people mention it, too: `@maya`. */
+export const login = text('a login or `org/team`').transform((value) => value.replace(/^@/u, ''));
 export const role = z.enum(roles, { error: `one of ${roles.join(', ')}` });
 export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, { error: `one of ${values.join(', ')}` });

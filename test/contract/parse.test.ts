@@ -592,4 +592,13 @@ describe('whether a contract is testable', () => {
 
     expect(judgeTestable(skipped, null).map(({ field }) => field)).toEqual(['Checks before review']);
   });
+
+  test('is not when it skips the only check of the repository file, which lets it', () => {
+    const skipped = read(withPart('### Allowed files\n\nsrc/**\n\n### Lint\n\nskip: no time'));
+    const lint = { command: 'npm run lint', optional: true };
+
+    expect(judgeTestable(skipped, { checks: { lint } }).map(({ field }) => field)).toEqual(['Checks before review']);
+    expect(judgeTestable(skipped, { checks: { lint, unit: 'npm test' } })).toEqual([]);
+    expect(judgeTestable(skipped, { checks: { lint: 'npm run lint' } })).toEqual([]);
+  });
 });

@@ -84,6 +84,14 @@ for:
     expect(problemsOf(`image: ${image}`)).toEqual([]);
   });
 
+  test('may name reviewers as people mention them', () => {
+    expect(policyOf('pull_request: { reviewers: ["@maya", "@acme/core", rita] }').pull_request?.reviewers).toEqual([
+      'maya',
+      'acme/core',
+      'rita',
+    ]);
+  });
+
   test('knows kinds of checks by their usual other names', () => {
     expect(policyOf('checks: { test: npm test, typecheck: tsc }').checks).toEqual({ unit: 'npm test', types: 'tsc' });
   });

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { standardCheckKinds, standardCheckLabels } from '../../src/contract/contract.ts';
+import { emptyContract, standardCheckKinds, standardCheckLabels } from '../../src/contract/contract.ts';
 import { sections } from '../../src/contract/fields.ts';
+import { parseContract } from '../../src/contract/parse.ts';
 
 interface FormElement {
   type: string;
   id?: string;
-  attributes: { label?: string; value?: string };
+  attributes: { label?: string; value?: string; placeholder?: string };
   validations?: { required: boolean };
 }
 
@@ -25,7 +26,29 @@ describe('the issue form', () => {
 
     const fields = sections.flatMap((section) => section.fields.map((field) => field.label));
     const checks = standardCheckKinds.map((kind) => standardCheckLabels[kind]);
-    expect(labels.toSorted()).toEqual([...fields, ...checks].toSorted());
+    expect(labels.toSorted()).toEqual([...fields, ...checks, 'Further checks'].toSorted());
+  });
+
+  it('is a contract as GitHub renders it, filled in with its own placeholders, and an empty one as it is sent', () => {
+    const rendered = (valueOf: (input: FormElement) => string) =>
+      inputs.map((input) => `### ${input.attributes.label}\n\n${valueOf(input)}`).join('\n\n');
+
+    const filled = parseContract(rendered(({ attributes }) => attributes.placeholder ?? ''));
+    const empty = parseContract(rendered(() => '_No response_'));
+
+    expect(filled.form).toBe('issue-form');
+    expect(filled.problems.map(({ field }) => field)).toEqual(['Acceptance criteria']);
+    expect(filled.contract?.checks.map(({ kind, command }) => [kind, command])).toEqual([
+      ['format', 'npm run format:check'],
+      ['lint', 'npm run lint'],
+      ['unit', 'npm test'],
+      ['types', 'npm run types'],
+      ['build', 'npm run build'],
+      ['smoke', null],
+      ['migration', 'npm run migrate:check'],
+    ]);
+    expect(empty.problems.map(({ field }) => field)).toEqual(['Goal', 'Acceptance criteria']);
+    expect(empty.contract).toEqual(emptyContract());
   });
 
   it('insists on the goal and the acceptance criteria only: the rest may come from the repository file', () => {
