@@ -49,18 +49,25 @@ export function bindPullRequests(client: Octokit, at: At): PullRequestVerbs {
       if (body !== before) await client.pulls.update({ ...at, pull_number: number, body });
     },
     async requestReviewers(number, names) {
-      const teams = names.filter((name) => name.includes('/')).map((name) => name.slice(name.indexOf('/') + 1));
-      const people = names.filter((name) => !name.includes('/'));
-      if (names.length === 0) return;
-      try {
-        await client.pulls.requestReviewers({ ...at, pull_number: number, reviewers: people, team_reviewers: teams });
-      } catch (error) {
-        // GitHub refuses people who cannot review (no access, or the author): the pull request stands without them.
-        if (statusOf(error) !== 422) throw error;
-      }
+      // GitHub refuses people who cannot review (no access, or the author), and everyone named beside them: then each is asked alone.
+      if (names.length === 0 || (await asks(client, at, number, names)) || names.length === 1) return;
+      for (const name of names) await asks(client, at, number, [name]);
     },
     reviews: (number) => readReviews(client, at, number),
   };
+}
+
+/** Whether GitHub took the request for reviews by these logins and `org/team`s. */
+async function asks(client: Octokit, at: At, number: number, names: readonly string[]): Promise<boolean> {
+  const teams = names.filter((name) => name.includes('/')).map((name) => name.slice(name.indexOf('/') + 1));
+  const people = names.filter((name) => !name.includes('/'));
+  try {
+    await client.pulls.requestReviewers({ ...at, pull_number: number, reviewers: people, team_reviewers: teams });
+    return true;
+  } catch (error) {
+    if (statusOf(error) !== 422) throw error;
+    return false;
+  }
 }
 
 async function upsertPullRequest(

@@ -388,3 +388,13 @@ test('the time at which a label went or an issue was closed is told with who did
   expect(await github.labelEvent(issue, 'agent-ready')).toBeNull();
   expect(await github.leftEvent(issue, 'agent-ready')).toMatchObject({ actor: 'rita', how: 'unlabeled' });
 });
+
+test('who can review is asked, also beside somebody who cannot', async () => {
+  await stand.commitOnBranch(repo, 'work', { 'b.txt': 'b' }, 'maya');
+  const request = { branch: 'work', base: 'main', title: 't', body: 'b', draft: false };
+  const { number } = await github.upsertPullRequest(request);
+
+  await github.requestReviewers(number, ['norma', 'rita', 'nobody', 'maya']);
+
+  expect(stand.pull(repo, number).pull.reviewers).toEqual(['rita', 'maya']);
+});
