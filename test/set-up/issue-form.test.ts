@@ -30,8 +30,8 @@ describe('the issue form', () => {
   });
 
   it('is a contract as GitHub renders it, filled in with its own placeholders, and an empty one as it is sent', () => {
-    const rendered = (valueOf: (input: FormElement) => string) =>
-      inputs.map((input) => `### ${input.attributes.label}\n\n${valueOf(input)}`).join('\n\n');
+    const rendered = (textOf: (input: FormElement) => string) =>
+      inputs.map((input) => `### ${input.attributes.label}\n\n${textOf(input)}`).join('\n\n');
 
     const filled = parseContract(rendered(({ attributes }) => attributes.placeholder ?? ''));
     const empty = parseContract(rendered(() => '_No response_'));
