@@ -1,5 +1,5 @@
 import { standardCheckKinds, standardCheckLabels } from './contract.ts';
-import { foldLookAlikes, mayBeAscii, plainLabel } from './text.ts';
+import { foldLookAlikes, mayBeAscii, plainLabel, withoutPicture } from './text.ts';
 
 /** How a field's value is read. */
 type Reader =
@@ -191,8 +191,9 @@ export function fieldOfSection(section: Section, text: string): { field: Field; 
 }
 
 function lookUp(text: string, find: (label: string) => Named | null): Named | null {
-  if (!mayBeAscii(text)) return null;
-  const label = plainLabel(text);
+  const bare = withoutPicture(text);
+  if (!mayBeAscii(bare)) return null;
+  const label = plainLabel(bare);
   const found = find(label);
   if (found) return found;
   const folded = foldLookAlikes(label);

@@ -52,6 +52,14 @@ const lookAlikes = new Map(
 /** Longer than any label: a bound on the expressions below, which backtrack. */
 const maxLabelChars = 200;
 
+/** A picture before a label, with what gives it its look. */
+const picture = /^(\s*(?:\d{1,3}[.)]\s+)?)(?:\p{Extended_Pictographic}[\u200d\ufe0f\u{1f3fb}-\u{1f3ff}]*)+\s*/u;
+
+/** A label without pictures before it: people decorate headings. */
+export function withoutPicture(text: string): string {
+  return plainText.test(text) ? text : text.replace(picture, '$1');
+}
+
 const fewWords = /^[A-Za-z]+(?: [A-Za-z]+)*$/u;
 
 /** A label as compared: case, spaces, dashes, emphasis, numbering and trailing colons do not matter. */

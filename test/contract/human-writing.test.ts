@@ -43,6 +43,18 @@ describe('names of fields', () => {
     expect(read(body)).toMatchObject({ goal: 'G', criteria: [{ text: 'C' }], boundaries: { files: ['src/**'] } });
   });
 
+  test('are read behind a picture, and under numbered headings', () => {
+    const contract = read(
+      '## 🎯 Goal\n\nG\n\n## ✅ Acceptance criteria:\n\n- C\n\n## 3. ⚙️ Checks before review\n\n- 🧪 Unit tests: npm test',
+    );
+
+    expect(contract).toMatchObject({
+      goal: 'G',
+      criteria: [{ text: 'C' }],
+      checks: [{ kind: 'unit', command: 'npm test' }],
+    });
+  });
+
   test('are no names where they are values', () => {
     const { context } = read(withPart('## Context in scope\n\n- Files:\n  - docs\n  - tests\n- Docs:\ntests'));
 
