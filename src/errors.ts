@@ -120,6 +120,12 @@ export const errorTable = {
     requester: 'The sandbox disk limit was reached.',
     operator: '`limits.disk` was reached.',
   },
+  'limit.repository': {
+    retry: false,
+    requester: 'The repository holds more than a run can work on.',
+    operator:
+      'A commit holds more files, longer or deeper paths or more bytes than a checkout may, or a change is too large to be read; the detail names the limit.',
+  },
   'request.image-unknown': {
     retry: false,
     requester: 'The sandbox image named by the policy does not exist here.',

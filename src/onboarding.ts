@@ -19,8 +19,13 @@ export const issueForm = readFileSync(new URL('./onboarding/agent-task.yml', imp
 
 type OnboardingDoors = Pick<Doors, 'github' | 'git' | 'host' | 'log'>;
 
-/** What no later try mends: the app may not do it here, or there is no such repository any more. */
-const final: readonly ErrorCode[] = ['outside.github-refused', 'outside.repository-gone', 'outside.push-refused'];
+/** What no later try mends: the app may not do it here, there is no such repository any more, or it is too large for any run. */
+const final: readonly ErrorCode[] = [
+  'outside.github-refused',
+  'outside.repository-gone',
+  'outside.push-refused',
+  'limit.repository',
+];
 
 /**
  * Creates the labels and opens the one onboarding pull request of a repository, unless both files are there or it was closed before.

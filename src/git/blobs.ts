@@ -85,15 +85,24 @@ export async function* streamBlobs<T>(
   }
 }
 
-/** Bytes of each object, by name. Only for a bounded number of bounded objects. */
+/** What may be in memory at once. A small object of git can stand for any number of bytes. */
+const mostBytesTogether = 512 * 1024 ** 2;
+
+/** Bytes of each object, by name. Only for a bounded number of bounded objects. Errors: `limit.repository` for more than 512 MiB, `outside.git`. */
 export async function readBlobs(mirror: Mirror, shas: Iterable<string>): Promise<Map<string, Buffer>> {
   const wanted = [...new Set(shas)];
   const found = new Map<string, Buffer>();
   if (wanted.length === 0) return found;
   let current = '';
+  let total = 0;
   let parts: Buffer[] = [];
   const feed = batchReader({
-    header: (sha) => {
+    header: (sha, sizeBytes) => {
+      total += sizeBytes;
+      if (total > mostBytesTogether) {
+        const detail = `files of more than ${mostBytesTogether / 1024 ** 2} MiB would have to be read at once`;
+        throw new MillwrightError('limit.repository', { message: detail, detail });
+      }
       current = sha;
       parts = [];
     },

@@ -15,14 +15,16 @@ export interface GitCall {
   stdin?: Uint8Array | string;
   signal?: AbortSignal;
   timeoutMs?: number;
-  /** Largest standard output that is kept; more ends the call with an error. */
+  /** Largest standard output that is kept; more ends the call with `limit.repository`. */
   maxBytes?: number;
+  /** Memory that git may take for itself, for calls that a hostile history could make take all there is. */
+  maxMemoryBytes?: number;
 }
 
 export interface GitResult {
   exitCode: number;
   stdout: Buffer;
-  /** Bounded tail of standard error, in the C locale. */
+  /** Bounded tail of standard error, in the C locale; names the signal that ended git. */
   stderr: string;
 }
 
@@ -98,13 +100,21 @@ const walls: readonly (readonly [string, string])[] = [
   ['http.lowSpeedTime', '60'],
 ];
 
+/** A constant, given the limit in KiB and git's arguments as words. Files that are mapped, such as packs, do not count. */
+const underLimit = 'ulimit -d "$1"; shift; exec git "$@"';
+
+function programOf({ args, maxMemoryBytes }: GitCall): [program: string, args: string[]] {
+  if (maxMemoryBytes === undefined) return ['git', [...args]];
+  return ['/bin/sh', ['-c', underLimit, 'git', String(Math.floor(maxMemoryBytes / 1024)), ...args]];
+}
+
 /** The only way to start git here. */
 export function createGitCommand(options: GitCommandOptions): GitCommand {
   const base = baseEnvironment(options);
 
   function start(call: GitCall): RunningGit {
     call.signal?.throwIfAborted();
-    const child = spawn('git', [...call.args], {
+    const child = spawn(...programOf(call), {
       cwd: call.cwd ?? options.home,
       env: { ...base, ...repositoryEnvironment(call.gitDir), ...configEnvironment(call.config ?? []), ...call.env },
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -132,7 +142,8 @@ export function createGitCommand(options: GitCommandOptions): GitCommand {
     running.stdin.end(call.stdin ?? '');
     const { exitCode, stderr } = await running.ended;
     if (total > maxBytes) {
-      throw new MillwrightError('outside.git', { message: `git ${call.args[0]} gave more than ${maxBytes} bytes` });
+      const message = `git ${call.args[0]} gave more than ${maxBytes} bytes`;
+      throw new MillwrightError('limit.repository', { message, detail: message });
     }
     return { exitCode, stderr, stdout: Buffer.concat(chunks) };
   }
@@ -162,8 +173,9 @@ function ending(child: ChildProcess, call: GitCall): Promise<Omit<GitResult, 'st
     settle();
     reject(new MillwrightError('outside.git', { message: `git cannot be started: ${cause.message}`, cause }));
   });
-  child.once('close', (code) => {
+  child.once('close', (code, killedBy) => {
     settle();
+    if (killedBy) stderr += `\nended by ${killedBy}`;
     if (call.signal?.aborted) reject(call.signal.reason);
     else if (timedOut)
       reject(new MillwrightError('outside.git', { message: `git ${call.args[0]} took longer than ${timeoutMs} ms` }));

@@ -5,7 +5,8 @@ import type { ContainerChange, Overlay } from '../sandbox/sandbox.ts';
 export interface Git {
   /**
    * Makes or updates the mirror until it holds `want` (sha or ref) with its files; returns the commit. Of older commits it may hold the names
-   * of files alone: what reads or compares their content fetches them first. Errors: `outside.git`, `outside.repository-gone`, `outside.github-refused`.
+   * of files alone: what reads or compares their content fetches them first. Errors: `outside.git`, `outside.repository-gone`,
+   * `outside.github-refused`; `limit.repository` for a commit that holds more than a checkout may.
    */
   fetch(remote: Remote, want: string, signal?: AbortSignal): Promise<string>;
   /** Commit of a branch on the remote now, or null. */

@@ -9,6 +9,7 @@ import { noteUse } from './mirror-prune.ts';
 import { ensureMirror, remakeMirror, removeStaleLocks, tidyMirror } from './mirror-repair.ts';
 import { branchRef, isSha, readAddress } from './remote-address.ts';
 import { callRemote, localPrograms, remoteFailure } from './remote-call.ts';
+import { boundedListing } from './tree-bounds.ts';
 
 /** What the room tells the operator's log. pino fits. */
 export interface GitLog {
@@ -140,6 +141,8 @@ async function keepCommit(call: FetchCall, name: string): Promise<Fetched> {
   if (found.exitCode !== 0) return { damaged: found.stderr };
   const commit = found.stdout.toString().trim();
   if (await keptCommit(mirror, commit)) return { commit };
+  // Nobody but this listing walks the tree of a commit that was not found to be within the bounds.
+  await boundedListing(mirror, commit, { sizes: false });
   const lacking = await lackingObjects(mirror, commit);
   if (lacking) {
     const brought = await fetchFrom(call, { ...objectFetch, stdin: lacking });

@@ -6,6 +6,7 @@ import type { Mirror } from './mirror.ts';
 import { lackingObjects } from './mirror-blobs.ts';
 import { isPlainPath } from './path-names.ts';
 import { isSha } from './remote-address.ts';
+import { boundedListing } from './tree-bounds.ts';
 
 /** An entry with the bytes of its name: a repository may hold names that are not UTF-8. */
 export interface RawEntry extends TreeEntry {
@@ -37,10 +38,12 @@ export async function holdsTree(mirror: Mirror, tree: string): Promise<boolean> 
   return found.exitCode === 0 && !(await lackingObjects(mirror, tree));
 }
 
-/** Every file below a commit or tree, in git's order. Errors: `outside.git` for a tree that no checkout may hold. */
+/**
+ * Every file below a commit or tree, in git's order. Errors: `limit.repository` for one that holds too much (`tree-bounds.ts`), `outside.git`
+ * for a tree that no checkout may hold.
+ */
 export async function listTree(mirror: Mirror, treeish: string, options: { sizes: boolean }): Promise<RawEntry[]> {
-  const args = ['ls-tree', '-r', '-z', '--full-tree', ...(options.sizes ? ['--long'] : []), requireSha(treeish)];
-  const entries = parseListing(await mirror.git(args));
+  const entries = parseListing(await boundedListing(mirror, requireSha(treeish), options));
   refuseImpossible(entries);
   return entries;
 }
@@ -84,7 +87,12 @@ function refuseImpossible(entries: readonly RawEntry[]): void {
     const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')));
     if (parent !== folder) {
       folder = parent;
-      for (let at = parent.length; at > 0; at = parent.lastIndexOf('/', at - 1)) folders.add(parent.slice(0, at));
+      for (let at = parent.length; at > 0; at = parent.lastIndexOf('/', at - 1)) {
+        const above = parent.slice(0, at);
+        // What lies above a known folder is known.
+        if (folders.has(above)) break;
+        folders.add(above);
+      }
     }
     if (files.has(path) || impossiblePart.test(path)) throw impossible(rawPath);
     files.add(path);

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Container } from 'dockerode';
 import { extract, type Header, pack } from 'tar-stream';
+import { MillwrightError } from '../errors.ts';
 import { engineCall, engineError, statusOf } from './docker-client.ts';
 import { workdir } from './shell-script.ts';
 
@@ -136,6 +137,26 @@ export async function putEntries(container: Container, root: string, entries: re
 export async function putTar(container: Container, root: string, tar: Readable): Promise<void> {
   const timeoutMs = 15 * 60_000;
   await engineCall('put files into the container', container.putArchive(tar, { path: root }), timeoutMs);
+}
+
+/**
+ * Puts a repository's files into the work tree. A few objects of git can stand for more bytes than any disk has: past `maxBytes` nothing more is
+ * taken. Rejects with `limit.disk`, `outside.sandbox`.
+ */
+export async function putFiles(container: Container, files: Readable, maxBytes: number): Promise<void> {
+  await putTar(container, workdir, Readable.from(upTo(files, maxBytes), { objectMode: false }));
+}
+
+async function* upTo(files: Readable, maxBytes: number): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of files as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) {
+      const detail = `The files of the commit take more than ${Math.floor(maxBytes / 1024 ** 2)} MiB, the value of \`limits.disk\`.`;
+      throw new MillwrightError('limit.disk', { message: detail, detail });
+    }
+    yield chunk;
+  }
 }
 
 /** The work tree and the home, owned by the agent's user; a link or file that the image has there is replaced. */

@@ -1,4 +1,4 @@
-import { putTar, putWorkFolders } from './archive.ts';
+import { putFiles, putWorkFolders } from './archive.ts';
 import { type ImageFacts, policyImage } from './base-image.ts';
 import { labels } from './container-options.ts';
 import type { EngineParts } from './engine-parts.ts';
@@ -9,7 +9,6 @@ import { removeContainer } from './reaper.ts';
 import type { PreparedCheckout, PrepareRequest } from './sandbox.ts';
 import { makeSetupImage, setupKey } from './setup-image.ts';
 import { SharedWork } from './shared-work.ts';
-import { workdir } from './shell-script.ts';
 
 /** How long making an image may take before the reaper may take its container. */
 const makingMs = 30 * 60_000;
@@ -72,7 +71,7 @@ export class CheckoutImages {
     });
     try {
       await putWorkFolders(container);
-      await putTar(container, workdir, await request.files());
+      await putFiles(container, await request.files(), request.limits.diskBytes);
       const privateTo = request.setup && !request.setup.shared ? request.run : undefined;
       return await this.#cache.keep(container, 'checkout', key, privateTo);
     } finally {

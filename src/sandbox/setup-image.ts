@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { MillwrightError } from '../errors.ts';
-import { putTar, putWorkFolders } from './archive.ts';
+import { putFiles, putWorkFolders } from './archive.ts';
 import type { ImageFacts } from './base-image.ts';
 import type { EngineParts } from './engine-parts.ts';
 import { cacheKey, type ImageCache } from './image-cache.ts';
@@ -44,7 +44,7 @@ export async function makeSetupImage(
     env: {},
     fill: async (container) => {
       await putWorkFolders(container);
-      await putTar(container, workdir, await setup.inputs());
+      await putFiles(container, await setup.inputs(), request.limits.diskBytes);
     },
   });
   const result = await sandbox.run({ command: setup.command, timeoutMs: setup.timeoutMs, isolated: true, signal });

@@ -80,9 +80,23 @@ describe('one call of git', () => {
     const call = command.run({ args: ['cat-file', 'blob', blob], gitDir: origin.path, maxBytes: 1_000 });
 
     await expect(call).rejects.toMatchObject({
-      code: 'outside.git',
+      code: 'limit.repository',
       message: 'git cat-file gave more than 1000 bytes',
     });
+  });
+
+  it('may have its memory bounded, and names the signal that ended it', async () => {
+    const { command, origin } = bench();
+    const call = { args: ['hash-object', '--stdin'], gitDir: origin.path, stdin: Buffer.alloc(32 * 1024 ** 2) };
+
+    const bounded = await command.run({ ...call, maxMemoryBytes: 16 * 1024 ** 2 });
+    const roomy = await command.run({ ...call, maxMemoryBytes: 512 * 1024 ** 2 });
+    const killed = command.start({ args: ['cat-file', '--batch'], gitDir: origin.path });
+    killed.kill();
+
+    expect(bounded).toMatchObject({ exitCode: 128, stderr: expect.stringMatching(/out of memory/i) });
+    expect(roomy.exitCode).toBe(0);
+    expect(await killed.ended).toEqual({ exitCode: 128, stderr: '\nended by SIGTERM' });
   });
 
   it('says so when there is no git', async () => {
