@@ -11,7 +11,7 @@ debian_mirror() {
   grep -m 1 -E "/$1/?$" <<<"$uris" || true
 }
 
-# Debian's slim image where a registry answers, else a base made with debootstrap, once.
+# Debian's slim image where a registry answers, else a base made with mmdebstrap, once.
 base_image() {
   local official=debian:bookworm-slim
   if docker image inspect "$official" >/dev/null 2>&1; then
@@ -21,30 +21,34 @@ base_image() {
   elif with_timeout 120 docker pull --quiet "$official" >"$LOG/pull.log" 2>&1 </dev/null; then
     printf '%s' "$official"
   else
-    debootstrap_base_image
+    make_base_image
     printf '%s' "$BASE_IMAGE"
   fi
 }
 
-debootstrap_base_image() {
-  local root mirror
-  can_install || fail "no image registry answers, and only root on Debian or Ubuntu can make $BASE_IMAGE with debootstrap" \
+# mmdebstrap takes half the time of debootstrap, and what it makes has the security updates already.
+make_base_image() {
+  local tar mirror security name options=(--variant=minbase --format=tar) sources=()
+  can_install || fail "no image registry answers, and only root on Debian or Ubuntu can make $BASE_IMAGE with mmdebstrap" \
     "instead: $(cat "$LOG/pull.log" 2>/dev/null)"
-  if ! has debootstrap || [ ! -f /usr/share/keyrings/debian-archive-keyring.gpg ]; then
-    apt_install debootstrap debian-archive-keyring
+  if ! has mmdebstrap || [ ! -f /usr/share/keyrings/debian-archive-keyring.gpg ]; then
+    apt_install mmdebstrap debian-archive-keyring
   fi
-  say "no image registry answers: making $BASE_IMAGE with debootstrap (once, about a minute)"
-  mirror=$(debian_mirror debian)
-  root=$(mktemp -d /var/tmp/millwright-base.XXXXXX)
-  debootstrap --variant=minbase bookworm "$root" ${mirror:+"$mirror"} >"$LOG/debootstrap.log" 2>&1 || {
-    tail -n 20 "$LOG/debootstrap.log" >&2
-    rm -rf --one-file-system "$root"
-    fail "debootstrap failed (log: $LOG/debootstrap.log)"
+  say "no image registry answers: making $BASE_IMAGE with mmdebstrap (once, about half a minute)"
+  mirror=$(debian_mirror debian) security=$(debian_mirror debian-security)
+  [ -n "$mirror" ] && sources+=("deb $mirror bookworm main")
+  [ -n "$mirror" ] && [ -n "$security" ] && sources+=("deb $security bookworm-security main")
+  # As in the official image: whoever loses power while an image is made makes it anew.
+  options+=(--dpkgopt=force-unsafe-io)
+  for name in doc man locale; do options+=("--dpkgopt=path-exclude=/usr/share/$name/*"); done
+  tar=$(mktemp /var/tmp/millwright-base.XXXXXX)
+  mmdebstrap "${options[@]}" bookworm "$tar" "${sources[@]}" >"$LOG/mmdebstrap.log" 2>&1 || {
+    tail -n 20 "$LOG/mmdebstrap.log" >&2
+    rm -f "$tar"
+    fail "mmdebstrap failed (log: $LOG/mmdebstrap.log)"
   }
-  tar --numeric-owner --one-file-system -C "$root" -c --exclude='./var/lib/apt/lists/*' --exclude='./var/cache/apt/*' \
-    --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' --exclude='./dev/*' . |
-    docker import --change 'CMD ["/bin/sh"]' - "$BASE_IMAGE" >/dev/null
-  rm -rf --one-file-system "$root"
+  docker import --change 'CMD ["/bin/sh"]' "$tar" "$BASE_IMAGE" >/dev/null
+  rm -f "$tar"
 }
 
 # An engine without the buildx plugin (Debian's) builds with its own builder; the flag keeps newer ones from asking for it.

@@ -57,17 +57,22 @@ locked_version() {
     package-lock.json
 }
 
-# fetch_package NAME VERSION DIR: the unpacked npm package in DIR, fetched only when it is not there in that version.
+# fetch_package NAME VERSION DIR: the unpacked npm package in DIR, fetched only when it is nowhere here in that version.
 fetch_package() {
-  local name=$1 version=$2 dir=$3 work
+  local name=$1 version=$2 dir=$3 other work
   [ "$(cat "$dir.version" 2>/dev/null)" = "$name@$version" ] && return 0
-  say "fetching $name@$version from npm"
   mkdir -p "$(dirname "$dir")" "$CACHE"
   work=$(mktemp -d "$CACHE/fetch.XXXXXX")
-  (cd "$work" && npm pack --loglevel=error "$name@$version" >/dev/null && tar -xzf ./*.tgz) || {
-    rm -rf "$work"
-    fail "npm could not fetch $name@$version"
-  }
+  other=$(grep -lsFx "$name@$version" "$CACHE"/*.version "$CACHE"/*/*.version | head -n 1) || true
+  if [ -n "$other" ]; then
+    cp -R "${other%.version}" "$work/package"
+  else
+    say "fetching $name@$version from npm"
+    (cd "$work" && npm pack --loglevel=error "$name@$version" >/dev/null && tar -xzf ./*.tgz) || {
+      rm -rf "$work"
+      fail "npm could not fetch $name@$version"
+    }
+  fi
   rm -rf "$dir"
   mv "$work/package" "$dir"
   rm -rf "$work"
