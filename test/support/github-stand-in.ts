@@ -132,8 +132,11 @@ export async function startGitHub(options: GitHubOptions = {}) {
   };
 }
 
+/** One for all stand-ins of a process: making it takes longer than many a test. */
+let keyOfApp: { privateKey: string; publicKey: string } | null = null;
+
 function createState(options: GitHubOptions): State {
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+  keyOfApp ??= generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
     privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
@@ -144,8 +147,8 @@ function createState(options: GitHubOptions): State {
       id: 4242,
       slug: options.slug ?? 'millwright',
       name: 'Millwright',
-      privateKeyPem: privateKey,
-      publicKeyPem: publicKey,
+      privateKeyPem: keyOfApp.privateKey,
+      publicKeyPem: keyOfApp.publicKey,
       webhookSecret: options.webhookSecret ?? 'a-webhook-secret-of-the-stand-in',
       permissions: { ...(options.permissions ?? PERMISSIONS) },
       events: options.events ?? null,
