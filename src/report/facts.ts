@@ -76,6 +76,9 @@ export type MergeFacts =
   | { form: 'rebase'; first: string; last: string }
   | { form: 'unclear'; commit: string };
 
+/** One `git revert`: of a line of commits behind `from`, or of a merge against one of its parents, counted from 1. */
+export type RevertStep = { from: string; to: string } | { merge: string; mainline: number };
+
 /** Everything that `pullRequestBody` and `pullRequestTitle` tell. */
 export interface PullRequestInput {
   /** `Closes #issue`; null for a run without an issue (`millwright run`). */
@@ -87,6 +90,8 @@ export interface PullRequestInput {
   revision: string;
   base: { branch: string; commit: string };
   head: { branch: string; commit: string };
+  /** What takes head back to base, newest first. */
+  reverts: readonly RevertStep[];
   changes: readonly ChangedFile[];
   verdict: Verdict;
   claims: AgentClaims;

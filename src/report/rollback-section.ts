@@ -1,5 +1,5 @@
 import { code } from './escape.ts';
-import type { ChangedFile, MergeFacts, PullRequestInput } from './facts.ts';
+import type { ChangedFile, MergeFacts, PullRequestInput, RevertStep } from './facts.ts';
 import { type Block, fixed, listVariants } from './join-within.ts';
 
 /** Files whose change a revert of the code does not undo by itself, and what to do about them. */
@@ -36,7 +36,7 @@ export function rollbackBlocks(input: PullRequestInput): Block[] {
 function beforeMerge(input: PullRequestInput): string {
   return [
     'Now, on the branch:',
-    shell([`git revert --no-edit ${sha(input.base.commit)}..${sha(input.head.commit)}`]),
+    shell(revertCommands(input.reverts)),
     'After the merge, by its form (filled in here once merged), or `/rollback` as a comment:',
     shell([
       'git revert -m 1 MERGE_COMMIT             # merge commit',
@@ -44,6 +44,14 @@ function beforeMerge(input: PullRequestInput): string {
       'git revert --no-edit FIRST^..LAST        # rebase',
     ]),
   ].join('\n\n');
+}
+
+export function revertCommands(steps: readonly RevertStep[]): string[] {
+  return steps.map((step) =>
+    'merge' in step
+      ? `git revert --no-edit -m ${step.mainline} ${sha(step.merge)}`
+      : `git revert --no-edit ${sha(step.from)}..${sha(step.to)}`,
+  );
 }
 
 /** What undoes the merge, by its form. Begins with `Merged`: by that it is known to be filled in. */

@@ -10,6 +10,7 @@ import { checkRunReport } from '../report/check-run.ts';
 import { commitMessage } from '../report/commit-message.ts';
 import type { PullRequestInput, RunNumbers, SecondLookFinding } from '../report/facts.ts';
 import { pullRequestBody, pullRequestTitle } from '../report/pull-request.ts';
+import { revertSteps } from '../report/revert-steps.ts';
 import { Outcome } from '../run.ts';
 import type { Verdict } from '../verification/verdict.ts';
 import type { BuildResult } from './build.ts';
@@ -19,6 +20,8 @@ import { deviationsFrom } from './plan-deviations.ts';
 import { lookAgain } from './second-look.ts';
 
 export const checkRunName = 'millwright';
+/** Commits of a branch that are looked through for how to take them back. */
+const mostReverted = 1_000;
 
 export const ReviewResult = z.object({
   /** `review` when the pull request stands; else what the run waits for. */
@@ -212,6 +215,7 @@ async function pullRequestInput(
   const { run, base, contract, revision } = attempt;
   const { built, verdict, planned } = needs;
   const diff = await git.diff(attempt.repository, base.commit, verdict.tree);
+  const commits = await git.log(attempt.repository, { from: base.commit, to: head, limit: mostReverted });
   return {
     issue: issueOf(run),
     issueTitle: run.request.title,
@@ -219,6 +223,7 @@ async function pullRequestInput(
     revision,
     base,
     head: { branch: run.branch, commit: head },
+    reverts: revertSteps(base.commit, head, commits),
     changes: diff.files,
     verdict,
     claims: {

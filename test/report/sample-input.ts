@@ -134,6 +134,7 @@ export function samplePullRequest(more: Partial<PullRequestInput> = {}): PullReq
     revision,
     base: { branch: 'main', commit: baseSha },
     head: { branch: 'millwright/issue-7', commit: headSha },
+    reverts: [{ from: baseSha, to: headSha }],
     changes: [
       { path: 'src/slug.js', status: 'modified', binary: false, added: 1, removed: 1 },
       { path: 'test/slug.test.js', status: 'modified', binary: false, added: 4, removed: 0 },
