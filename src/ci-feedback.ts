@@ -3,6 +3,7 @@ import { type Doors, repositoryKey } from './doors.ts';
 import { eventsOf } from './engine/ledger.ts';
 import { latestOutput } from './engine/outputs.ts';
 import { beginAttempt, latestRun, listRuns } from './engine/runs.ts';
+import { asMillwrightError } from './errors.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { readLayers, wallsWithoutContract } from './policy-source.ts';
 import type { Run } from './run.ts';
@@ -35,6 +36,17 @@ export async function sendBackForCi(ref: RepositoryRef, headSha: string, doors: 
   const start = { from: 'build', reason: 'ci', by: 'CI', guidance, cause: `ci:${headSha}` } as const;
   const begun = await beginAttempt(db, run.id, { ...start, askedAtMs: run.start.askedAtMs ?? null });
   if (begun) await showStatus(begun, doors);
+}
+
+/** Checks of others may have failed while the pull request was still being written: nobody tells of them again. Never rejects. */
+export async function hearEarlyChecks(run: Run, doors: Doors): Promise<void> {
+  if (run.outcome?.code !== 'review' || run.headSha === null) return;
+  await sendBackForCi(run, run.headSha, doors).catch((error) =>
+    doors.log.warn(
+      { err: asMillwrightError(error), run: run.id },
+      'the checks of others are looked at by a later pass',
+    ),
+  );
 }
 
 async function roundsOf(run: Run, ref: RepositoryRef, doors: Doors): Promise<number> {

@@ -13,6 +13,7 @@ import { retainMachine, retainStore } from './retention.ts';
 import { runsWithRollback } from './rollback/verify-rollback.ts';
 import { type Settings, SettingsError } from './settings.ts';
 import { expireWaits } from './waits.ts';
+import { watchQueue } from './watch-queue.ts';
 import { createDashboard, type Dashboard } from './web/dashboard.tsx';
 import { healthHandler } from './web/health.ts';
 import { metricsHandler } from './web/metrics.ts';
@@ -36,6 +37,7 @@ export interface Service {
 
 const workerBeatMs = 10_000;
 const sweepMs = 60_000;
+const queueMs = 5_000;
 const machineMs = 5 * 60_000;
 const silentWorkerMs = 60_000;
 
@@ -60,6 +62,8 @@ export async function startService(settings: Settings, opened: Doors, options: S
   const stops = [
     every(workerBeatMs, 'say that this worker lives', doors, beat),
     every(sweepMs, 'sweep', doors, () => sweep(doors, options.runs, zeroMs)),
+    // One process of several: each would look up what the others have written.
+    ...(options.web ? [every(queueMs, 'show the queue', doors, watchQueue(doors))] : []),
     every(sweepMs, 'keep the store within retention', doors, () => retainStore(doors)),
     ...(options.runs
       ? [every(machineMs, 'keep this machine within retention', doors, () => retainMachine(doors))]

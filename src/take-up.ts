@@ -110,6 +110,7 @@ function personsWork(tree: string): BuildResult {
     submission: null,
     question: null,
     clause: null,
+    lastOutput: null,
     rejections: [],
     notes: [],
     turns: 0,

@@ -79,7 +79,7 @@ export async function turn(line: Turning): Promise<Turned | AttemptEnd> {
       previous = { tree: built.tree, conversation };
       await restoreTree(attempt, built.tree, doors);
       await keepTree(attempt, built.tree, doors);
-      const early = endOfBuild(built, attempt);
+      const early = endOfBuild(built, feedback, attempt);
       if (early) return early;
     }
     await enter('verify', `round ${round} of ${rounds}`);
@@ -128,7 +128,7 @@ function createBench(checkouts: Checkouts): AsyncDisposable & { at(tree: string)
 }
 
 /** Ends of a build that no verification follows; the patch so far is saved all the same. */
-function endOfBuild(built: BuildResult, attempt: Attempt): AttemptEnd | null {
+function endOfBuild(built: BuildResult, feedback: string | null, attempt: Attempt): AttemptEnd | null {
   const wait = (code: string, text: string): AttemptEnd => ({
     state: 'waiting',
     outcome: { code, text, question: built.question, detail: null },
@@ -159,7 +159,8 @@ function endOfBuild(built: BuildResult, attempt: Attempt): AttemptEnd | null {
           code: built.clause ?? 'limit',
           text: reachedText(built.clause ?? '', attempt),
           question: null,
-          detail: null,
+          // What the round was to mend, and how far it came.
+          detail: [feedback, built.lastOutput].filter((part) => part !== null).join('\n\n') || null,
         },
       };
   }

@@ -1,4 +1,5 @@
 import { goOnAmended } from './amendments.ts';
+import { hearEarlyChecks } from './ci-feedback.ts';
 import { applyDelivery } from './deliveries.ts';
 import type { Doors } from './doors.ts';
 import { claimRun, heartbeat, type Lease, leaseMs, releaseLease } from './engine/claim.ts';
@@ -235,25 +236,22 @@ async function settle(lease: Lease, end: AttemptEnd, doors: Doors): Promise<void
   // Someone asked to stop while the last words were written: the stop wins.
   if (!(await moveRun(doors.db, lease, end.state, { outcome: end.outcome }))) {
     const { cancel } = await heartbeat(doors.db, lease);
-    await moveRun(doors.db, lease, 'stopped', { outcome: stoppedOutcome(cancel?.by ?? '', cancel?.reason ?? null) });
+    await moveRun(doors.db, lease, 'stopped', { outcome: stoppedOutcome(cancel ?? {}) });
   }
   const ended = await getRun(doors.db, lease.run.id);
   if (!ended) return;
   doors.tally.count('millwright_attempts_total', { state: ended.state, outcome: ended.outcome?.code ?? 'none' });
   const goesOn = end.judged === undefined ? null : await goOnAmended(ended, end.judged, doors);
   await showStatus(goesOn ?? ended, doors);
+  await hearEarlyChecks(ended, doors);
 }
 
 async function settleFailure(lease: Lease, error: MillwrightError, doors: Doors): Promise<void> {
   if (error === shutDown) return await releaseLease(doors.db, lease);
   if (error.code === 'run.lost-lease') return;
   if (error.code === 'run.cancelled') {
-    const cancel = JSON.parse(error.detail ?? '{}') as { by?: string; reason?: string };
-    return await settle(
-      lease,
-      { state: 'stopped', outcome: stoppedOutcome(cancel.by ?? '', cancel.reason ?? null) },
-      doors,
-    );
+    const outcome = stoppedOutcome(JSON.parse(error.detail ?? '{}'));
+    return await settle(lease, { state: 'stopped', outcome }, doors);
   }
   doors.log.error({ err: error, cause: error.cause }, 'a stage failed');
   await append(doors.db, {
@@ -294,6 +292,6 @@ async function putBack(lease: Lease, error: MillwrightError, doors: Doors): Prom
 }
 
 /** How a run that a person ended is told. */
-export function stoppedOutcome(by: string, reason: string | null): Outcome {
+function stoppedOutcome({ by = '', reason }: { by?: string; reason?: string | null }): Outcome {
   return { code: 'stopped', text: `Stopped by ${by}.`, question: null, detail: reason || null };
 }

@@ -51,6 +51,12 @@ export async function queuePosition(
   return { position: ahead + 1, ahead, reason };
 }
 
+/** Ids of the queued runs, the next one first, at most `limit`. */
+export async function queuedRuns(db: Database, limit: number): Promise<string[]> {
+  const inTurn = `SELECT id FROM runs WHERE state = 'queued' ORDER BY priority DESC, run_after_ms, id LIMIT $1`;
+  return (await db.all<{ id: string }>(inTurn, limit)).map(({ id }) => id);
+}
+
 interface Waiting {
   repository: string;
   organization: string;

@@ -25,6 +25,8 @@ export const BuildResult = z.object({
   question: z.string().nullable(),
   /** The clause that was reached, such as `limits.turns`; named in the outcome. */
   clause: z.string().nullable(),
+  /** What the agent saw last before a limit ended the round, for people to look at; null when it ended otherwise. */
+  lastOutput: z.string().nullable().default(null),
   /** Why the last patch could not be taken, when it could not. */
   rejections: z.array(z.object({ path: z.string(), reason: z.string() })),
   notes: z.array(z.string()),
@@ -61,6 +63,8 @@ const mendings = 3;
 /** Largest single file and whole patch that are read out of a container. */
 const maxFileBytes = 10 * 1024 ** 2;
 const maxTotalBytes = 50 * 1024 ** 2;
+/** Of the last output that is shown when a limit ends a round, in characters. */
+const lastOutputChars = 6_000;
 /** Paths read at most, ignored ones included: dependency folders that the agent filled count here, not in `limits.files`. */
 const maxChangedPaths = 20_000;
 
@@ -151,6 +155,7 @@ function buildOf(result: AgentResult, patch: PatchResult, sandbox: Sandbox): Omi
           ? result.text
           : null,
     clause: result.end === 'limit' ? result.clause : null,
+    lastOutput: result.end === 'limit' ? lastOutputIn(result.conversation) : null,
     rejections: patch.ok ? [] : patch.rejections,
     notes: patch.ok ? patch.notes : [],
     refused: result.refused,
@@ -159,4 +164,10 @@ function buildOf(result: AgentResult, patch: PatchResult, sandbox: Sandbox): Omi
       .map(({ host, port, command, count }) => ({ host, port, command: command ?? null, count })),
     conversation: result.conversation,
   };
+}
+
+/** The newest output of a tool in a conversation; what was not run, or not to its end, has none. */
+function lastOutputIn(conversation: readonly ModelMessage[]): string | null {
+  const last = conversation.findLast(({ role, text }) => role === 'tool' && !/^Not (?:run|finished):/.test(text));
+  return last?.text.slice(-lastOutputChars) ?? null;
 }
