@@ -70,7 +70,15 @@ function closingTicks(text: string, from: number, length: number): number | null
 }
 
 function stripClosedComments(text: string): string {
-  return text.replace(/<!--.*?-->/gu, '').trim();
+  let kept = '';
+  let at = 0;
+  for (;;) {
+    const open = text.indexOf('<!--', at);
+    const close = open < 0 ? -1 : text.indexOf('-->', open + 4);
+    if (close < 0) return (kept + text.slice(at)).trim();
+    kept += text.slice(at, open);
+    at = close + 3;
+  }
 }
 
 export function isRunOf(text: string, char: string): boolean {

@@ -1,5 +1,5 @@
 import type { Line } from './blocks.ts';
-import { singleSpaced, tidyProse } from './text.ts';
+import { singleSpaced, tidyProse, withoutTail } from './text.ts';
 
 const step = /^(?:\*{1,2}|_{1,2})?(given|when|then|and|but)\b/iu;
 /** A scenario's title goes with the steps beneath it. */
@@ -70,13 +70,19 @@ export function readProse(lines: readonly Line[], skip: (line: Line) => boolean 
 /** The goal, without the template's prompt before it. */
 export function readGoal(lines: readonly Line[]): string {
   const text = readProse(lines).replace(goalPrompt, '').trimStart();
-  return saysNothing(text.replace(/[*_]+$/u, '')) ? '' : text;
+  return saysNothing(withoutTail(text, /[*_]/u)) ? '' : text;
 }
 
+/** The code of a text that is one code block. Its closing mark may be shorter than the opening one; it never stands inside. */
 function unwrapFence(text: string): string {
-  const fence = /^(`{3,}|~{3,})[^\n]*\n([\s\S]*\n)?\1$/u.exec(text);
-  const inner = fence?.[2] ?? '';
-  return fence && !inner.includes(fence[1] ?? '') ? inner.replace(/^\n+|\s+$/gu, '') : text;
+  const first = text.indexOf('\n');
+  const mark = text.slice(text.lastIndexOf('\n') + 1);
+  if (first < 0 || !/^(?:`{3,}|~{3,})$/u.test(mark) || !text.startsWith(mark)) return text;
+  const inner = text.slice(first + 1, text.length - mark.length);
+  if (inner.includes(mark)) return text;
+  let start = 0;
+  while (inner[start] === '\n') start++;
+  return inner.slice(start).trimEnd();
 }
 
 /** A line of raw HTML that is nothing but tags, such as `<details>`: it frames text and says nothing. */

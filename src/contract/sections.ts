@@ -9,7 +9,7 @@ import {
   type Section,
   sections,
 } from './fields.ts';
-import { plainLabel } from './text.ts';
+import { plainLabel, withoutTail } from './text.ts';
 
 /** One field as found: where, and the lines that belong to it. */
 export interface Entry {
@@ -219,10 +219,7 @@ function fieldEntry(section: Section, field: Field, line: number): Entry {
 }
 
 function checkEntry(kind: string, line: Line): Entry {
-  const label = line.text
-    .replace(/[`*_]/gu, '')
-    .replace(/[\s:：]+$/u, '')
-    .trim();
+  const label = withoutTail(line.text.replace(/[`*_]/gu, ''), /[\s:：]/u).trim();
   return { key: `check:${kind}`, label, section: checks, field: null, kind, line: line.number, lines: [] };
 }
 

@@ -113,6 +113,13 @@ export function singleSpaced(text: string): string {
   return text.includes('  ') || text.includes('\t') ? text.replace(/(?<=\S)[ \t]+/gu, ' ') : text;
 }
 
+/** Without what stands at its end and is in `tail`. By hand: an expression looks at a long run anew from each of its characters. */
+export function withoutTail(text: string, tail: RegExp): string {
+  let end = text.length;
+  while (end > 0 && tail.test(text[end - 1] ?? '')) end--;
+  return text.slice(0, end);
+}
+
 /** Free text as kept: no space at line ends, no runs of spaces or empty lines, except inside code fences. */
 export function tidyProse(lines: readonly { text: string; verbatim: boolean }[]): string {
   const kept: string[] = [];

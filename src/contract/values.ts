@@ -3,7 +3,7 @@ import type { ToolGrant } from './contract.ts';
 import type { Field } from './fields.ts';
 import { globProblem, plainGlob } from './glob.ts';
 import { isTagLine, saysNone, saysNothing } from './prose.ts';
-import { withoutJoiners } from './text.ts';
+import { withoutJoiners, withoutTail } from './text.ts';
 
 /** Something in a value that could not be understood. */
 export interface Misread {
@@ -70,10 +70,22 @@ export function splitAtCommas(text: string): string[] {
 
 /** Without one pair of backticks, quotes or angle brackets around the whole. */
 export function unquote(text: string): string {
-  const code = /^(`+)([\s\S]*[^`])\1[.;]?$/u.exec(text);
-  if (code?.[2] !== undefined && !code[2].includes(code[1] ?? '`')) return code[2].trim();
+  const code = codeIn(text);
+  if (code !== null) return code.trim();
   const quoted = /^"([^"]*)"$|^'([^']*)'$|^<([^<>\s]+)>$/u.exec(text);
   return (quoted?.[1] ?? quoted?.[2] ?? quoted?.[3] ?? text).trim();
+}
+
+/** What stands between backticks around the whole, of which a full stop after them is no part. By hand: an expression backtracks over long runs of them. */
+function codeIn(text: string): string | null {
+  if (!text.startsWith('`')) return null;
+  const end = /`[.;]$/u.test(text) ? text.length - 1 : text.length;
+  let from = end;
+  while (text[from - 1] === '`') from--;
+  const ticks = text.slice(from, end);
+  if (ticks === '' || from <= ticks.length || !text.startsWith(ticks)) return null;
+  const code = text.slice(ticks.length, from);
+  return code.includes(ticks) ? null : code;
 }
 
 function readEach<Value>(
@@ -105,8 +117,8 @@ export function readReferences(lines: readonly Line[], field: Field): Items<stri
 
 /** Issues, pull requests and addresses that are named in words, such as `PR #12 (slugs)`. */
 function threadsIn(words: string): string[] {
-  const found = words.match(/https?:\/\/[^\s<>()]+|(?:\b[\w.-]+\/[\w.-]+)?#\d+\b|\bGH-\d+\b/giu) ?? [];
-  return found.map((reference) => reference.replace(/[.:;]+$/u, ''));
+  const found = words.match(/https?:\/\/[^\s<>()]+|(?:\b[\w.-]{1,39}\/[\w.-]{1,100})?#\d+\b|\bGH-\d+\b/giu) ?? [];
+  return found.map((reference) => withoutTail(reference, /[.:;]/u));
 }
 
 /** What a prior decision points at: itself, or the references among its words. */

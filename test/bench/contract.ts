@@ -19,6 +19,12 @@ const bodies: readonly [string, string][] = [
   ],
   ['a heading, thousands of times', fill('', '## Goal\nx\n')],
   ['a field, thousands of times', fill('## Execution boundaries\n', '- Allowed files: src/**\n')],
+  ['headings with accents', fill('', '# áé\n')],
+  [
+    'checks, each another',
+    `## Checks before review\n${Array.from({ length: 5_400 }, (_, n) => `- L${n.toString(36)}: x\n`).join('')}`,
+  ],
+  ['a word a line', fill('## Acceptance criteria\n', 'x\n')],
 ];
 
 /** Reading the longest contract that an issue can hold, against 5 ms: the best of some rounds. */

@@ -146,17 +146,26 @@ describe('parsing at length', () => {
     'limits upon limits': fill('max turns: 1\n', '## Stop condition\n'),
     'a grant of words': `${fill('a ', '## Tools in scope\n- CLIs: ').slice(0, 65_000)}(`,
     'a path of braces': fill('{a,', '## Execution boundaries\n- Allowed files: '),
+    'a check named with colons': `${fill(':', '## Checks before review\n### Unit')}x`,
+    'a check named with spaces': `${fill(' ', '## Checks before review\n### Unit')}x`,
+    'a code block of spaces': `${fill(' ', '## Goal\n```\na')}b\n\`\`\``,
+    'a fence of backticks': `${fill('`', '## Goal\n')}\nx\n\`\`\``,
+    'a path of backticks': `${fill('`', '## Execution boundaries\n- Allowed files: ')}x`,
+    'comment openings in a heading': fill('<!--', '## '),
+    'a goal of stars': `${fill('*', '## Goal\n')}x`,
+    'a decision of dots': fill('a.', '## Context in scope\n- Prior decisions: a b '),
     'odd spaces': fill('\u2003', '## Goal\n'),
     'invisible characters': fill('a\u200b\n', '## Goal\n'),
   };
 
-  /** The best of many: what the machine does besides is not ours to measure. */
+  /** The best of many, of the processor's time: what the machine does besides is not ours to measure. */
   function bestMs(body: string, enoughMs: number): number {
     let best = Number.POSITIVE_INFINITY;
     for (let round = 0; round < 60 && best >= enoughMs; round++) {
-      const start = performance.now();
+      const start = process.cpuUsage();
       parseContract(body);
-      best = Math.min(best, performance.now() - start);
+      const { user, system } = process.cpuUsage(start);
+      best = Math.min(best, (user + system) / 1000);
     }
     return best;
   }
