@@ -35,10 +35,10 @@ export async function publishCommit(
   const commit = signed ?? (await git.commit(repository, publishing));
   await made?.(commit);
   signal?.throwIfAborted();
-  const pushed =
-    signed === null
-      ? await git.push(remote, commit, branch, tip, signal)
-      : await github.moveBranch(branch, commit, tip);
+  if (signed === null) return { commit, pushed: await git.push(remote, commit, branch, tip, signal) };
+  const pushed = await github.moveBranch(branch, commit, tip);
+  // As after a push, the mirror holds it.
+  if (pushed.ok) await git.fetch(remote, commit, signal);
   return { commit, pushed };
 }
 
