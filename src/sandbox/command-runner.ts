@@ -2,7 +2,7 @@ import type { Container } from 'dockerode';
 import type { Clock } from '../clock.ts';
 import { MillwrightError } from '../errors.ts';
 import { CommandCapture } from './command-capture.ts';
-import { watchDisk } from './disk-watch.ts';
+import { type DiskMemory, watchDisk } from './disk-watch.ts';
 import { engineCall, engineLookup, type SandboxLog } from './docker-client.ts';
 import type { ByteSink } from './marked-stream.ts';
 import { isolatedScript, killEverything, ownExec, scriptResult } from './own-exec.ts';
@@ -42,6 +42,7 @@ export class CommandRunner {
   /** Kills by the memory limit: the kernel's counter when last seen, and what the engine's events told. */
   #oomSeen = 0;
   #oomEvents = 0;
+  readonly #disk: DiskMemory = { lastBytes: 0 };
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -112,7 +113,8 @@ export class CommandRunner {
     const timer = setTimeout(() => stop.stop('timed-out'), call.timeoutMs);
     const cancel = () => stop.stop('cancelled');
     call.signal?.addEventListener('abort', cancel, { once: true });
-    const disk = watchDisk(this.#parts.container, this.#parts.limits.diskBytes, () => stop.stop('disk-limit'));
+    const { container, limits } = this.#parts;
+    const disk = watchDisk(container, limits.diskBytes, this.#disk, () => stop.stop('disk-limit'));
     try {
       const shellCall = await this.#shellCall(call);
       return call.isolated

@@ -253,7 +253,8 @@ describe('a command and its processes', () => {
     const result = await sandbox.run(
       call('i=0; while :; do head -c 30000000 /dev/zero >/workspace/fill.$i; i=$((i+1)); sleep 0.02; done'),
     );
-    const removed = await sandbox.run(call('rm -f /workspace/fill.*; ls /workspace'));
+    // Slower than the watch looks: it ends nobody who makes room.
+    const removed = await sandbox.run(call('sleep 0.7; rm -f /workspace/fill.*; ls /workspace'));
 
     expect(result).toMatchObject({ end: 'disk-limit', exitCode: null });
     expect(removed.stdout.text).toBe('README.md\n');
