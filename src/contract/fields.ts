@@ -102,17 +102,19 @@ export const sections: readonly Section[] = [
 
 export const checkExample = 'npm test, or `skip: no unit tests in this package`';
 
-const checkAliases: Readonly<Record<string, string>> = {
-  formatting: 'format',
-  linting: 'lint',
-  linter: 'lint',
-  test: 'unit',
-  tests: 'unit',
-  type: 'types',
-  typecheck: 'types',
-  typechecks: 'types',
-  typing: 'types',
-};
+const checkAliases = new Map(
+  Object.entries({
+    formatting: 'format',
+    linting: 'lint',
+    linter: 'lint',
+    test: 'unit',
+    tests: 'unit',
+    type: 'types',
+    typecheck: 'types',
+    typechecks: 'types',
+    typing: 'types',
+  }),
+);
 
 /**
  * The kebab-case kind of a check's name: `Unit tests` → `unit`, `Migration check` → `migration`, `typecheck` → `types`. Null when nothing of
@@ -124,7 +126,7 @@ export function checkKind(name: string): string | null {
     .filter((word) => word !== '');
   if (words.length > 1 && /^(?:checks?|tests?)$/u.test(words.at(-1) ?? '')) words.pop();
   const kind = words.join('-').slice(0, 40).replace(/-+$/u, '');
-  return kind === '' ? null : (checkAliases[kind] ?? kind);
+  return kind === '' ? null : (checkAliases.get(kind) ?? kind);
 }
 
 /** What people read for a kind: `Unit tests`, or `Migration check`. */

@@ -166,6 +166,8 @@ export function readCommands(lines: readonly Line[]): Items<string> {
 const grantText =
   /^(.+?)(?:\s*[([（]([^()[\]（）]*)[)\]）]|:\s+(\S.*)|\s+[-–—]\s+(\S.*)|\s+(read[- ]?only|mutating))?$/iu;
 const toolName = /^[\w@./:*+-]{1,80}(?: [\w@./:=*+-]{1,80}){0,8}$/u;
+/** A bound on `grantText`, which backtracks. */
+const longestGrant = 200;
 const accessWords: Readonly<Record<string, ToolGrant['access']>> = {
   'read-only': 'read-only',
   readonly: 'read-only',
@@ -183,7 +185,8 @@ export function readGrants(lines: readonly Line[]): Items<ToolGrant> {
     () => 'Expected a name with its access: `name (read-only)` or `name (mutating)`.',
     (item, quoted) => {
       if (saysNone(item)) return { name: 'none', access: 'unstated' };
-      const plain = item.replace(/`|\*\*|__/gu, '').slice(0, 200);
+      const plain = item.replace(/`|\*\*|__/gu, '');
+      if (plain.length > longestGrant) return null;
       const [, name = '', ...accesses] = grantText.exec(plain) ?? [];
       if (!toolName.test(name) || name.endsWith(':') || (!quoted && isNoName(name))) return null;
       const access = accesses

@@ -278,3 +278,20 @@ test('a text without any heading of a contract is told how one begins', () => {
 
   expect(problems[0]).toMatchObject({ field: 'Goal', line: null, message: expect.stringMatching(/`## Goal`/) });
 });
+
+describe('values at the edge', () => {
+  test.each(['constructor', 'toString', '__proto__'])('a check may be called %s like any other', (name) => {
+    const { checks } = read(withPart(`## Checks before review\n\n### ${name} check\n\nnpm test`));
+
+    expect(checks).toMatchObject([{ kind: name.replaceAll('_', '').toLowerCase(), command: 'npm test' }]);
+  });
+
+  test('a grant that is too long to be a name is reported, not cut', () => {
+    const long = ['x', 'y', 'z'].map((letter) => letter.repeat(79)).join(' ');
+
+    expect(problemsOf(`## Tools in scope\n\n- CLIs: ${long} (read-only)`)).toMatchObject([
+      { field: 'CLIs', text: expect.stringContaining('xxx') },
+    ]);
+    expect(tools(`- CLIs: ${long} (read-only)`).clis).toEqual([]);
+  });
+});
