@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Octokit } from '@octokit/rest';
 import type { BranchMove, CommitByHost, FileChange, RepositoryGitHub } from './github.ts';
 import { orNull, statusOf } from './octokit-client.ts';
@@ -13,18 +14,25 @@ type CommitVerbs = Pick<RepositoryGitHub, 'signedCommit' | 'moveBranch'>;
 const mostBlobs = 40;
 const mostBytes = 10 * 1024 ** 2;
 
-/** Verbs on commits and branches. `signing` outlives a repository: whether a host signs is the same for all of them. */
-export function bindCommits(client: Octokit, at: At, signing: { seen: 'signed' | 'unsigned' | null }): CommitVerbs {
+/** What was seen of a host, for all its repositories. */
+export interface Signing {
+  /** It made a commit without signing it: it is not asked again. */
+  isOff: boolean;
+}
+
+/** Verbs on commits and branches. */
+export function bindCommits(client: Octokit, at: At, signing: Signing): CommitVerbs {
   const tipOf = async (branch: string) =>
     (await orNull(client.git.getRef({ ...at, ref: `heads/${branch}` })))?.data.object.sha ?? null;
   return {
     async signedCommit(request) {
-      if (signing.seen === 'unsigned') return null;
-      const changes = await request.changes();
-      if (!isSmall(changes)) return null;
-      const made = await unlessRefused(make(client, at, request, changes));
-      if (made !== null) signing.seen = made.verified ? 'signed' : 'unsigned';
-      return made?.verified ? made.sha : null;
+      if (signing.isOff) return null;
+      const entries = (await request.changes()).map(entryOf);
+      if (!isSmall(entries)) return null;
+      const made = await unlessRefused(make(client, at, request, entries));
+      if (made === null) return null;
+      signing.isOff = !made.isSigned;
+      return made.isSigned ? made.sha : null;
     },
     async moveBranch(branch, commit, expected) {
       try {
@@ -40,9 +48,19 @@ export function bindCommits(client: Octokit, at: At, signing: { seen: 'signed' |
   };
 }
 
-function isSmall(changes: readonly FileChange[]): boolean {
-  const bytes = changes.reduce((sum, change) => sum + (change.bytes?.length ?? 0), 0);
-  return bytes <= mostBytes && changes.filter(({ bytes }) => bytes && textOf(bytes) === null).length <= mostBlobs;
+/** A changed file as the API takes it: as text where that comes through JSON byte for byte, else by a blob of its own. */
+type Entry = Pick<FileChange, 'path' | 'mode'> & ({ text: string | null } | { bytes: Buffer });
+
+function entryOf({ path, mode, bytes }: FileChange): Entry {
+  if (bytes === null) return { path, mode, text: null };
+  const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return isUtf8(whole) ? { path, mode, text: whole.toString('utf8') } : { path, mode, bytes: whole };
+}
+
+function isSmall(entries: readonly Entry[]): boolean {
+  const sizes = entries.map((entry) => ('bytes' in entry ? entry.bytes.length : Buffer.byteLength(entry.text ?? '')));
+  const blobs = entries.filter((entry) => 'bytes' in entry);
+  return blobs.length <= mostBlobs && sizes.reduce((sum, size) => sum + size, 0) <= mostBytes;
 }
 
 /** The commit, or null where the host made another tree of the files: then it is not what was verified. */
@@ -50,31 +68,22 @@ async function make(
   client: Octokit,
   at: At,
   { baseTree, tree, parents, message }: CommitByHost,
-  changes: readonly FileChange[],
-): Promise<{ sha: string; verified: boolean } | null> {
-  const entries = [];
-  for (const { path, mode, bytes } of changes) {
+  entries: readonly Entry[],
+): Promise<{ sha: string; isSigned: boolean } | null> {
+  const placed = [];
+  for (const { path, mode, ...file } of entries) {
     const place = { path, mode, type: 'blob' as const };
-    const content = bytes && textOf(bytes);
-    if (bytes === null) entries.push({ ...place, sha: null });
-    else if (content !== null) entries.push({ ...place, content });
-    else {
-      const blob = { content: Buffer.from(bytes).toString('base64'), encoding: 'base64' };
-      entries.push({ ...place, sha: (await client.git.createBlob({ ...at, ...blob })).data.sha });
-    }
+    if ('bytes' in file) {
+      const blob = { content: file.bytes.toString('base64'), encoding: 'base64' };
+      placed.push({ ...place, sha: (await client.git.createBlob({ ...at, ...blob })).data.sha });
+    } else placed.push({ ...place, ...(file.text === null ? { sha: null } : { content: file.text }) });
   }
-  const written = await client.git.createTree({ ...at, base_tree: baseTree, tree: entries });
+  const written = await client.git.createTree({ ...at, base_tree: baseTree, tree: placed });
   if (written.data.sha !== tree) return null;
   // Without author and committer: only what GitHub writes in the app's own name does it sign.
   const { data } = await client.git.createCommit({ ...at, message, tree, parents: [...parents] });
-  return { sha: data.sha, verified: data.verification.verified };
-}
-
-/** The text, if it is one that comes through JSON byte for byte. */
-function textOf(bytes: Uint8Array): string | null {
-  const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const text = whole.toString('utf8');
-  return Buffer.from(text, 'utf8').equals(whole) ? text : null;
+  // Older hosts, and those that only look like GitHub, say nothing of signatures.
+  return { sha: data.sha, isSigned: data.verification?.verified === true };
 }
 
 /** Null where GitHub will not have it; what may be tried again is raised. */

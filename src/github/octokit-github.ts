@@ -1,7 +1,7 @@
 import type { Octokit } from '@octokit/rest';
 import { MillwrightError } from '../errors.ts';
 import { bindChecks } from './checks.ts';
-import { bindCommits } from './commits.ts';
+import { bindCommits, type Signing } from './commits.ts';
 import type {
   AppIdentity,
   FileText,
@@ -24,7 +24,7 @@ export function createGitHub(connection: GitHubConnection): GitHub {
   const installations = new Map<number, Octokit>();
   const bound = new Map<string, RepositoryGitHub>();
   const askedAgain = new Map<string, number>();
-  const signing: { seen: 'signed' | 'unsigned' | null } = { seen: null };
+  const signing: Signing = { isOff: false };
   let identity: Promise<AppIdentity> | null = null;
 
   const clientOf = (installationId: number) => {
@@ -35,8 +35,8 @@ export function createGitHub(connection: GitHubConnection): GitHub {
   const anyClient = async () => {
     const [known] = installations.values();
     if (known) return known;
-    const [first] = (await app.apps.listInstallations({ per_page: 1 })).data;
-    return first ? clientOf(first.id) : null;
+    const installed = (await app.apps.listInstallations()).data.find(({ suspended_at }) => !suspended_at);
+    return installed ? clientOf(installed.id) : null;
   };
   const whoAmI = () => {
     identity ??= forEveryone(() => readIdentity(app, connection.apiUrl, anyClient)).catch((error) => {
@@ -86,12 +86,21 @@ async function readIdentity(
   const { data } = await app.apps.getAuthenticated();
   const slug = data?.slug ?? 'millwright';
   const login = `${slug}[bot]`;
-  const client = await anyClient();
-  const account = client && (await orNull(client.users.getByUsername({ username: login })));
-  const id = account?.data.id ?? data?.id ?? 0;
+  const id = (await accountId(login, anyClient)) ?? data?.id ?? 0;
   const host = new URL(apiUrl).hostname;
   const mailHost = host === 'api.github.com' ? 'users.noreply.github.com' : `users.noreply.${host}`;
   return { login, name: login, email: `${id}+${login}@${mailHost}`, url: data?.html_url ?? '' };
+}
+
+/** Null where it is not to be had: who the app is hangs on its login, the number only makes its commits link to it. */
+async function accountId(login: string, anyClient: () => Promise<Octokit | null>): Promise<number | null> {
+  try {
+    const client = await anyClient();
+    return client && (await client.users.getByUsername({ username: login })).data.id;
+  } catch (error) {
+    if (error instanceof MillwrightError && error.retry) throw error;
+    return null;
+  }
 }
 
 /** How often a delivery that keeps failing is asked for again in the life of a process. */
@@ -123,7 +132,7 @@ function bindRepository(
   client: Octokit,
   ref: RepositoryRef,
   identity: () => Promise<AppIdentity>,
-  signing: Parameters<typeof bindCommits>[2],
+  signing: Signing,
 ): RepositoryGitHub {
   const at = { owner: ref.owner, repo: ref.name };
   // By its number: the name may change in mid-run, and be another's some day.

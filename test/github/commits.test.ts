@@ -86,6 +86,25 @@ test('the address that git writes into a commit is the bot’s own, as in those 
   expect(identity.email).toBe(made.author.email);
 });
 
+test.each([403, 404])('an app that may not ask for its account (%s) still knows its own name', async (status) => {
+  stand.fault({ path: /\/users\//, status, times: 9 });
+
+  const { login, email } = await door().identity();
+
+  expect(login).toBe(stand.botLogin);
+  expect(email).toBe(`${stand.appId}+${stand.botLogin}@users.noreply.127.0.0.1`);
+});
+
+test('the account is asked for through an installation that is not suspended', async () => {
+  stand.suspendApp(stand.installationId);
+  const other = await stand.installApp('umbrella', [], 'maya');
+
+  const { email } = await door().identity();
+
+  expect(other.id).not.toBe(stand.installationId);
+  expect(email).toContain(`${stand.state.accounts.get(stand.botLogin)?.id}+`);
+});
+
 test('a host that signs nothing makes no commit, and is asked once only', async () => {
   await stand.close();
   await begin({ signsCommits: false });
@@ -94,6 +113,18 @@ test('a host that signs nothing makes no commit, and is asked once only', async 
   expect(await github.signedCommit(await wanted())).toBeNull();
 
   expect(called(/\/git\/commits$/)).toBe(1);
+});
+
+test('a host that says nothing of signatures leaves the commit to git', async () => {
+  const base = (await tip('main')) ?? '';
+  stand.fault({
+    path: /\/git\/commits$/,
+    method: 'POST',
+    status: 201,
+    body: { sha: base, tree: { sha: base }, parents: [], message: '' },
+  });
+
+  expect(await github.signedCommit(await wanted())).toBeNull();
 });
 
 test('another tree than the one that was verified is never committed', async () => {
