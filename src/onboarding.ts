@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Doors, mirrorKey, repositoryKey } from './doors.ts';
 import { asMillwrightError, type ErrorCode, MillwrightError } from './errors.ts';
 import type { Remote } from './git/git.ts';
-import type { RepositoryRef } from './github/github.ts';
+import type { RepositoryGitHub, RepositoryRef } from './github/github.ts';
 import { labelSpecs } from './labels.ts';
 import { detect } from './onboarding/detect.ts';
 import { policyFile } from './onboarding/policy-file.ts';
@@ -77,7 +77,7 @@ async function install(ref: RepositoryRef, doors: OnboardingDoors): Promise<Inst
     doors,
   );
   if (tree === null) return 'not writable';
-  const branched = await branchOff(ref, remote, { base, tree, missing }, doors);
+  const branched = await branchOff(remote, github, { base, tree, missing }, doors);
   if (!branched) return 'foreign branch';
   await github.upsertPullRequest({
     branch: onboardingBranch,
@@ -114,8 +114,8 @@ async function treeWith(
 
 /** Puts the commit on the branch; false when someone else's commits are there. A branch of ours that is left over is built upon. */
 async function branchOff(
-  ref: RepositoryRef,
   remote: Remote,
+  github: RepositoryGitHub,
   { base, tree, missing }: { base: string; tree: string; missing: readonly string[] },
   doors: OnboardingDoors,
 ): Promise<boolean> {
@@ -142,10 +142,10 @@ async function branchOff(
       parents,
       message: onboardingMessage(missing),
       author: { name: identity.name, email: identity.email },
-      // A moment that hangs on the base alone: made again after a crash, it is the same commit.
+      // A moment that hangs on the base alone: what git makes again after a crash is the same commit.
       timestampS: (baseEntry?.committedAtS ?? 0) + 1,
     },
-    { git, github: doors.github.repository(ref) },
+    { git, github },
   );
   if (pushed.ok) return true;
   if (pushed.reason === 'moved') throw new MillwrightError('outside.git', { message: 'the onboarding branch moved' });

@@ -111,7 +111,7 @@ async function publishRevert(
         into: merge.into,
       }),
       author: { name, email },
-      // A moment that hangs on the base alone: the same revert is the same commit, however often it is made.
+      // A moment that hangs on the base alone: what git makes again is the same commit.
       timestampS: (entry?.committedAtS ?? 0) + 1,
       // Written down before the branch moves, so that after a crash in between it is known as ours.
       made: (sha) => append(db, { runId: run.id, kind: 'rollback.commit', data: { sha } }),

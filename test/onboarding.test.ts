@@ -141,6 +141,21 @@ describe('onboarding', () => {
     await github.repository(repo).git.git(['merge-base', '--is-ancestor', pushed, (await tip()) ?? '']);
   });
 
+  test('knows the branch for its own that an earlier version of the app made with another number in its address', async () => {
+    await create(node);
+    const { git } = github.repository(repo);
+    const base = (await git.ref('refs/heads/main')) ?? '';
+    const author = { name: github.botLogin, email: `77+${github.botLogin}@users.noreply.127.0.0.1` };
+    const tree = await git.writeTree(base, { 'old.txt': 'from before\n' });
+    const left = await git.writeCommit({ tree, parents: [base], message: 'Onboarding', author, committer: author });
+    await git.setRef(`refs/heads/${onboardingBranch}`, left);
+
+    await onboard(ref(), doors);
+
+    expect(pulls()).toHaveLength(1);
+    await git.git(['merge-base', '--is-ancestor', left, (await tip()) ?? '']);
+  });
+
   test('leaves a branch of that name alone when a person made it', async () => {
     await create(node);
     const theirs = await github.commitOnBranch(repo, onboardingBranch, { 'mine.txt': '' }, 'ada');

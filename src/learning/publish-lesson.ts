@@ -220,7 +220,7 @@ async function push(
           : [tip, ...((await isOn(repository, tip, base.commit, doors)) ? [] : [base.commit])],
       message,
       author: { name: identity.name, email: identity.email },
-      // A moment that hangs on the parent alone: made again after a crash, it is the same commit.
+      // A moment that hangs on the parent alone: what git makes again after a crash is the same commit.
       timestampS: (entry?.committedAtS ?? 0) + 1,
     },
     { git, github },
