@@ -1,52 +1,65 @@
 /** Replaces every known secret value in a text. Idempotent. */
 export type Mask = (text: string) => string;
 
-/** A mask for text that arrives in pieces: what might be the beginning of a secret is held back until it is known. */
-export interface StreamMask {
-  /** Masked text that is safe to show now. */
-  push(chunk: string): string;
-  /** What was held back, masked. */
-  end(): string;
-}
-
 /** Shorter values are in too many innocent texts; no secret worth masking is that short. */
 const shortestChars = 4;
 const shortestLineChars = 8;
 
-/** Mask for values by name: each is replaced as it is and in the encodings in which logs carry it (base64 at any offset, URL, JSON, hexadecimal). */
+/** Mask for values by name: each is replaced as it is and in the encodings in which logs carry it (base64 at any offset, URL, JSON, hexadecimal), and so is what is left of it where an output was cut. */
 export function createMask(secrets: Readonly<Record<string, string>>): Mask {
   const needles = allNeedles(secrets);
   const pattern = patternOf(needles);
   if (pattern === null) return (text) => text;
-  return (text) => text.replace(pattern, (found) => replacement(needles, found));
+  return (text) =>
+    maskBesideCuts(
+      text.replace(pattern, (found) => replacement(needles, found)),
+      needles,
+    );
 }
 
-/** The same for a stream, whatever the pieces that it comes in. */
-export function createStreamMask(secrets: Readonly<Record<string, string>>): StreamMask {
-  const needles = allNeedles(secrets);
-  const pattern = patternOf(needles);
-  if (pattern === null) return { push: (chunk) => chunk, end: () => '' };
-  const longest = Math.max(...[...needles.keys()].map((needle) => needle.length));
-  const mask = (text: string) => text.replace(pattern, (found) => replacement(needles, found));
-  let held = '';
-  return {
-    push(chunk) {
-      const text = held + chunk;
-      // Whatever begins a secret that may still be going on lies in the last `longest - 1` characters.
-      let cut = Math.max(0, text.length - (longest - 1));
-      for (const match of text.matchAll(pattern)) {
-        const end = match.index + match[0].length;
-        if (match.index < cut && end > cut) cut = end;
-      }
-      held = text.slice(cut);
-      return mask(text.slice(0, cut));
-    },
-    end() {
-      const rest = mask(held);
-      held = '';
-      return rest;
-    },
-  };
+/** Where an output was cut (`OutputCapture`). */
+const cut = /\n\[… \d+ bytes cut …\]\n/g;
+
+/** Beside a cut there may stand a part of a value: what it begins with before, what it ends with behind. */
+function maskBesideCuts(text: string, needles: ReadonlyMap<string, string>): string {
+  const pieces = text.split(cut);
+  if (pieces.length === 1) return text;
+  const marks = text.match(cut) ?? [];
+  return pieces
+    .map((piece, index) => {
+      const start = index === 0 ? null : longest(needles, (needle) => endAtStart(piece, needle));
+      const end = index === pieces.length - 1 ? null : longest(needles, (needle) => startAtEnd(piece, needle));
+      const from = start?.chars ?? 0;
+      const to = Math.max(from, piece.length - (end?.chars ?? 0));
+      return `${start?.shown ?? ''}${piece.slice(from, to)}${end?.shown ?? ''}${marks[index] ?? ''}`;
+    })
+    .join('');
+}
+
+function longest(
+  needles: ReadonlyMap<string, string>,
+  charsOf: (needle: string) => number,
+): { chars: number; shown: string } | null {
+  let found = { chars: 0, shown: '' };
+  for (const needle of needles.keys()) {
+    const chars = charsOf(needle);
+    if (chars > found.chars) found = { chars, shown: replacement(needles, needle) };
+  }
+  return found.chars < shortestChars ? null : found;
+}
+
+/** How many characters at the end of a text are the first ones of a value. */
+function startAtEnd(text: string, needle: string): number {
+  const end = text.slice(-(needle.length - 1));
+  for (let at = 0; at < end.length; at++) if (needle.startsWith(end.slice(at))) return end.length - at;
+  return 0;
+}
+
+/** How many characters at the start of a text are the last ones of a value. */
+function endAtStart(text: string, needle: string): number {
+  for (let chars = Math.min(text.length, needle.length - 1); chars > 0; chars--)
+    if (needle.endsWith(text.slice(0, chars))) return chars;
+  return 0;
 }
 
 function replacement(needles: ReadonlyMap<string, string>, found: string): string {
