@@ -1,4 +1,5 @@
 import { type Line, scanBlocks } from './blocks.ts';
+import { withinBounds } from './bounds.ts';
 import { readCheck } from './check-value.ts';
 import { type Contract, emptyContract, type Problem } from './contract.ts';
 import { checkExample, type Field } from './fields.ts';
@@ -28,8 +29,6 @@ export interface ParsedContract {
   form: ContractForm;
 }
 
-/** GitHub's own limit for the body of an issue. */
-const maxBodyChars = 65_536;
 const maxProblems = 50;
 
 /**
@@ -37,14 +36,12 @@ const maxProblems = 50;
  * is testable also depends on the repository file: `judgeTestable`.
  */
 export function parseContract(body: string): ParsedContract {
-  const tooLong = body.length > maxBodyChars;
-  const blocks = scanBlocks(tooLong ? body.slice(0, maxBodyChars) : body);
+  const { text, over } = withinBounds(body);
+  const blocks = scanBlocks(text);
   const split = splitSections(blocks.lines);
   const reading: Reading = { contract: emptyContract(), problems: [] };
-  if (tooLong) {
-    const message = `The text is longer than GitHub’s ${maxBodyChars} characters; what comes after was not read.`;
-    reading.problems.push(problem('Contract', null, null, message, 'a shorter contract', true));
-  }
+  if (over !== null) reportUnread(reading, null, `The text is longer than ${over}`);
+  if (split.unread !== null) reportUnread(reading, split.unread.line, `There are more than ${split.unread.over}`);
   const form = formOf(split);
   readEntries(reading, split.entries);
   reading.contract.notes = split.notes
@@ -58,6 +55,11 @@ export function parseContract(body: string): ParsedContract {
     problems: atMost(reading.problems),
     form,
   };
+}
+
+function reportUnread(reading: Reading, line: number | null, why: string): void {
+  const message = `${why}; what comes after was not read.`;
+  reading.problems.push(problem('Contract', line, null, message, 'a shorter contract', true));
 }
 
 /** What blocks comes first when there is more than anyone reads. */

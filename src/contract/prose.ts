@@ -28,10 +28,9 @@ const maxNoneChars = 60;
 /** Whether a value says nothing: `_No response_`, `TBD`, `none`, or template text as it was. */
 export function saysNothing(text: string): boolean {
   if (text.length > maxPlaceholderChars) return text.trim() === '';
-  if (isTemplate(text)) return true;
-  if (text.length > maxNothingChars) return false;
   const plain = withoutEmphasis(text);
-  return plain === '' || nothing.test(plain);
+  if (isPlainTemplate(plain)) return true;
+  return plain === '' || (text.length <= maxNothingChars && nothing.test(plain));
 }
 
 /** Whether an item of a list says that there is none, and is not just empty or unfilled. */
@@ -39,15 +38,24 @@ export function saysNone(text: string): boolean {
   return text.length <= maxNoneChars && none.test(withoutEmphasis(text));
 }
 
+const emphasis = /^[*_`]{1,3}/u;
+
 function withoutEmphasis(text: string): string {
   const plain = text.trim();
-  return /^[*_`]/u.test(plain) ? plain.replace(/^([*_`]{1,3})(.+)\1$/u, '$2') : plain;
+  const mark = plain.charAt(0);
+  if (!'*_`'.includes(mark) || !plain.endsWith(mark)) return plain;
+  const marks = emphasis.exec(plain)?.[0].length ?? 0;
+  for (let length = marks; length > 0; length--)
+    if (plain.length > 2 * length && plain.endsWith(plain.slice(0, length))) return plain.slice(length, -length);
+  return plain;
 }
 
 export function isTemplate(text: string): boolean {
-  const plain = text.length > maxPlaceholderChars ? text : withoutEmphasis(text);
-  if (plain.length > maxPlaceholderChars || !templateEnds.some((end) => plain.endsWith(end))) return false;
-  return templates.some((template) => template.test(plain));
+  return text.length <= maxPlaceholderChars && isPlainTemplate(withoutEmphasis(text));
+}
+
+function isPlainTemplate(plain: string): boolean {
+  return templateEnds.some((end) => plain.endsWith(end)) && templates.some((template) => template.test(plain));
 }
 
 /** A line as written, but indented by its depth alone, so that how far a list was indented does not matter. */

@@ -1,4 +1,5 @@
 import type { Line } from './blocks.ts';
+import { maxParts, maxSectionLines } from './bounds.ts';
 import {
   checkKind,
   checkLabel,
@@ -34,6 +35,8 @@ export interface Split {
   lookAlikes: { label: string; text: string; line: number }[];
   /** Levels of the headings that name a section or a field. */
   levels: number[];
+  /** Where reading ended, and of what there is more than anyone reads; null when all was read. */
+  unread: { line: number; over: string } | null;
 }
 
 type Place =
@@ -47,18 +50,30 @@ const checks = sections.find(({ key }) => key === 'checks') as Section;
 /** Headings of a whole contract, which say nothing by themselves. */
 export const titles: ReadonlySet<string> = new Set(['agent handoff contract', 'handoff contract', 'agent task']);
 
-/** Gives every line to a field, a note, or the strays. Nothing is left out. */
+/** Gives every line to a field, a note, or the strays. Nothing is left out up to `unread`. */
 export function splitSections(lines: readonly Line[]): Split {
-  const split: Split = { entries: [], notes: [], stray: [], lookAlikes: [], levels: [] };
+  const split: Split = { entries: [], notes: [], stray: [], lookAlikes: [], levels: [], unread: null };
   let place: Place = startNote(split, '', 1);
+  let sectionLines = 0;
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index] as Line;
+    if (place.what === 'section') sectionLines++;
+    const over = boundOf(split, sectionLines);
+    if (over !== null) {
+      split.unread = { line: line.number, over };
+      break;
+    }
     const underlined = underlinedHeading(lines, index);
     if (underlined) index++;
     if (line.kind === 'heading' || underlined) place = enter(split, place, underlined ?? line);
     else addLine(split, place, line, lines[index + 1]);
   }
   return split;
+}
+
+function boundOf({ entries, notes, stray }: Split, sectionLines: number): string | null {
+  if (entries.length + notes.length + stray.length > maxParts) return `${maxParts} headings and fields`;
+  return sectionLines > maxSectionLines ? `${maxSectionLines} lines beneath headings of several fields` : null;
 }
 
 /** A line of text underlined with `===` or `---` is a heading too; here only when it names something, or a rule in prose would tear it apart. */
@@ -203,7 +218,7 @@ function isName(section: Section, label: string): boolean {
 
 /** A name without a colon: in bold type, or as a list item with its value beneath. Otherwise `tests` is a folder. */
 function readBareLabel(section: Section, line: Line, next: Line | undefined): Labelled | null {
-  if (line.kind !== 'text' || line.text.length > 60) return null;
+  if (line.kind !== 'text' || line.text.length > 60 || /[:：]/u.test(line.text)) return null;
   const label = line.text.replace(/^\[[ xX]\]\s+/u, '').trim();
   const isAbove = line.mark !== '' && next !== undefined && next.kind !== 'blank' && next.indent >= line.indent;
   if (!isAbove && !/^([*_]{1,3})[^*_]+\1$/u.test(label)) return null;

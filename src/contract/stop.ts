@@ -1,4 +1,5 @@
 import type { Line } from './blocks.ts';
+import { maxItems } from './bounds.ts';
 import type { ContractLimits } from './contract.ts';
 import { readProse } from './prose.ts';
 import type { Misread } from './values.ts';
@@ -64,15 +65,23 @@ export function readStop(lines: readonly Line[]): StopCondition {
   const limitLines = new Set<Line>();
   for (const line of lines) {
     if ((line.kind !== 'text' && line.kind !== 'code') || !/max/iu.test(line.text)) continue;
-    const { found, isWhole } = readLine(line.text.replace(/[*`]/gu, '').trim());
+    const parts = line.text
+      .replace(/[*`]/gu, '')
+      .trim()
+      .split(/(?=\bmax)/iu);
+    if (parts.length > maxItems) {
+      const message = `Expected at most ${maxItems} limits in a line: none of these was read.`;
+      misread.push({ line: line.number, text: line.text, message });
+      continue;
+    }
+    const { found, isWhole } = readLine(parts);
     if (isWhole) limitLines.add(line);
     for (const limit of found) take(limit, line, limits, misread);
   }
   return { text: readProse(lines, (line) => limitLines.has(line)), limits, misread };
 }
 
-function readLine(text: string): { found: Found[]; isWhole: boolean } {
-  const parts = text.split(/(?=\bmax)/iu);
+function readLine(parts: readonly string[]): { found: Found[]; isWhole: boolean } {
   const labelled = parts.map((part, index) => readLabelled(part, index === 0));
   const all = parts.map((part, index) => labelled[index] ?? readBare(part));
   const isWhole = parts.every((part, index) => isFiller(part.slice(all[index]?.written.length ?? 0)));

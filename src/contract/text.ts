@@ -60,7 +60,7 @@ export function withoutPicture(text: string): string {
   return plainText.test(text) ? text : text.replace(picture, '$1');
 }
 
-const fewWords = /^[A-Za-z]+(?: [A-Za-z]+)*$/u;
+const fewWords = /^\p{L}+(?: \p{L}+)*$/u;
 
 /** A label as compared: case, spaces, dashes, emphasis, numbering and trailing colons do not matter. */
 export function plainLabel(text: string): string {

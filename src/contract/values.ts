@@ -1,4 +1,5 @@
 import type { Line } from './blocks.ts';
+import { maxItems } from './bounds.ts';
 import type { ToolGrant } from './contract.ts';
 import type { Field } from './fields.ts';
 import { globProblem, plainGlob } from './glob.ts';
@@ -40,19 +41,20 @@ function readItems(lines: readonly Line[], keepsNone = false): Item[] {
       const value = unquote(written);
       if (value === '' || (saysNothing(value) && !(keepsNone && saysNone(value)))) continue;
       items.push({ text: value, line: line.number, quoted: value !== written });
+      if (items.length > maxItems) return items;
     }
   }
   return items;
 }
 
-/** Commas part items, but not those inside backticks, quotes, braces, brackets or parentheses. */
+/** Commas part items, but not those inside backticks, quotes, braces, brackets or parentheses. What is over the bound stays one item. */
 export function splitAtCommas(text: string): string[] {
   if (!text.includes(',')) return [text];
   const parts: string[] = [];
   let depth = 0;
   let quote = '';
   let start = 0;
-  for (let at = 0; at < text.length; at++) {
+  for (let at = 0; at < text.length && parts.length <= maxItems; at++) {
     const char = text[at] ?? '';
     if (quote !== '') {
       if (char === quote) quote = '';
@@ -94,7 +96,12 @@ function readEach<Value>(
   read: (item: string, quoted: boolean) => Value | null,
 ): Items<Value> {
   const result: Items<Value> = { values: [], misread: [] };
-  for (const item of items) {
+  const [firstOver] = items.slice(maxItems);
+  if (firstOver) {
+    const message = `A field holds at most ${maxItems} values; this one and what follows were not read.`;
+    result.misread.push({ line: firstOver.line, text: firstOver.text, message });
+  }
+  for (const item of items.slice(0, maxItems)) {
     const joined = withoutJoiners(item.text);
     const value = joined.changed ? null : read(item.text, item.quoted);
     if (value !== null) result.values.push(value);

@@ -25,6 +25,10 @@ const bodies: readonly [string, string][] = [
     `## Checks before review\n${Array.from({ length: 5_400 }, (_, n) => `- L${n.toString(36)}: x\n`).join('')}`,
   ],
   ['a word a line', fill('## Acceptance criteria\n', 'x\n')],
+  ['labels with accents', fill('## Context in scope\n- Files: ', '- áé: x\n')],
+  ['a line of limits', fill('## Stop condition\n', 'max 1 min ')],
+  ['a line of paths', fill('## Execution boundaries\n- Allowed files: ', 'é,')],
+  ['items in bold type', fill('## Acceptance criteria\n', '- **x**\n')],
 ];
 
 /** Reading the longest contract that an issue can hold, against 5 ms: the best of some rounds. */

@@ -155,6 +155,13 @@ describe('parsing at length', () => {
     'a goal of stars': `${fill('*', '## Goal\n')}x`,
     'a decision of dots': fill('a.', '## Context in scope\n- Prior decisions: a b '),
     'odd spaces': fill('\u2003', '## Goal\n'),
+    'a letter a line': fill('x\n', '## Execution boundaries\n'),
+    'checks, each another': `## Checks before review\n${Array.from({ length: 5_400 }, (_none, n) => `- L${n.toString(36)}: x\n`).join('')}`,
+    'labels in letters that look alike': fill('Сheck: x\n', '## Execution boundaries\n'),
+    'labels with accents': fill('- áé: x\n', '## Context in scope\n- Files: '),
+    'headings with accents': fill('# é\n'),
+    'a line of paths': fill('é,', '## Execution boundaries\n- Allowed files: '),
+    'items in bold type': fill('- **x**\n', '## Acceptance criteria\n'),
     'invisible characters': fill('a\u200b\n', '## Goal\n'),
   };
 
@@ -175,6 +182,6 @@ describe('parsing at length', () => {
   });
 
   test.each(Object.entries(hostile))('is never slow for long: 64 KB of %s', (_name, body) => {
-    expect(bestMs(body, 50)).toBeLessThan(50);
+    expect(bestMs(body, 20)).toBeLessThan(20);
   });
 });

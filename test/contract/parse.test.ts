@@ -515,10 +515,10 @@ describe('a contract that would show one thing and mean another', () => {
   });
 
   test('says once how often a field is given, however often it is', () => {
-    const { problems } = parseContract(withPart('## Goal\n\nAnother\n\n'.repeat(2_900)));
+    const { problems } = parseContract(withPart('## Goal\n\nAnother\n\n'.repeat(300)));
 
     expect(problems.map(({ message }) => message)).toEqual([
-      '`Goal` is given 2901 times, on lines 1, 9 and more: keep one.',
+      '`Goal` is given 301 times, on lines 1, 9 and more: keep one.',
     ]);
   });
 
@@ -560,6 +560,56 @@ describe('a contract that would show one thing and mean another', () => {
   test('stops for a comment that hides the rest', () => {
     expect(problemsOf('<!-- for later\n\n## Execution boundaries\n\n- Allowed files: src/**')).toMatchObject([
       { field: 'Contract', line: 9, blocking: true },
+    ]);
+  });
+
+  test.each([
+    [
+      'characters',
+      'a'.repeat(66_000),
+      'The text is longer than GitHub’s 65536 characters; what comes after was not read.',
+    ],
+    ['lines', 'a\n'.repeat(5_000), 'The text is longer than 5000 lines; what comes after was not read.'],
+    [
+      'lines of another system',
+      'a\r\n'.repeat(5_000),
+      'The text is longer than 5000 lines; what comes after was not read.',
+    ],
+    ['headings', '# a\n'.repeat(400), 'There are more than 400 headings and fields; what comes after was not read.'],
+    [
+      'lines of fields',
+      `## Context in scope\n- Files: a\n${'\n'.repeat(1_000)}`,
+      'There are more than 1000 lines beneath headings of several fields; what comes after was not read.',
+    ],
+  ])('says that it does not read more %s than anyone would, and stops', (_what, more, message) => {
+    const { contract, problems } = parseContract(withPart(more));
+
+    expect(contract?.goal).toBe('Slugs keep their letters.');
+    expect(problems).toMatchObject([{ field: 'Contract', message, blocking: true }]);
+  });
+
+  test('names the line from which on headings are not read', () => {
+    expect(problemsOf(`${'# a\n'.repeat(400)}## Stop condition\n\nmax turns: 4`)).toMatchObject([{ line: 407 }]);
+  });
+
+  test.each([
+    ['one a line', `\n${'  - a\n'.repeat(501)}`, 512],
+    ['between commas', 'a,'.repeat(40_000).slice(0, 60_000), 11],
+  ])('says that it does not read more values of a field than anyone would, %s', (_how, values, line) => {
+    const { contract, problems } = parseContract(withPart(`## Execution boundaries\n\n- Allowed files: ${values}`));
+
+    expect(contract?.boundaries.files).toHaveLength(500);
+    expect(problems).toMatchObject([
+      { line, message: 'A field holds at most 500 values; this one and what follows were not read.', blocking: true },
+    ]);
+  });
+
+  test('reads no limits in a line of more of them than anyone would write, and says so', () => {
+    const { contract, problems } = parseContract(withPart(`## Stop condition\n\n${'max turns: 4 '.repeat(501)}`));
+
+    expect(contract?.stop.limits).toEqual({});
+    expect(problems).toMatchObject([
+      { line: 11, message: 'Expected at most 500 limits in a line: none of these was read.', blocking: true },
     ]);
   });
 
