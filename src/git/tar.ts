@@ -5,6 +5,9 @@ import { isLayerMark } from './path-names.ts';
 import { listTree, type RawEntry } from './tree.ts';
 
 const blockBytes = 512;
+const slabBytes = 256 * 1024;
+/** Two empty blocks, which end an archive. */
+const zeros = Buffer.alloc(2 * blockBytes);
 const owner = 1000;
 // Longest target that Linux can hold in a link; a longer blob marked as a link is kept as a file, content and all.
 const longestLinkBytes = 4095;
@@ -31,17 +34,17 @@ async function* tarPieces(mirror: Mirror, entries: readonly RawEntry[], mtimeS: 
   const writer = tarWriter(entries, mtimeS);
   const shas = entries.map(({ blob }) => blob);
   if (shas.length > 0) {
-    for await (const piece of streamBlobs(mirror, shas, writer.feed, writer.drain)) if (piece.length > 0) yield piece;
+    for await (const full of streamBlobs(mirror, shas, writer.feed, writer.takeFull)) yield* full;
   }
-  yield Buffer.alloc(2 * blockBytes);
+  yield writer.end();
 }
 
 /** Turns the blobs of `entries`, coming in their order, into tar records. */
 function tarWriter(
   entries: readonly RawEntry[],
   mtimeS: number,
-): { feed: (chunk: Buffer) => void; drain: () => Buffer } {
-  let pieces: Buffer[] = [];
+): { feed: (chunk: Buffer) => void; takeFull: () => Buffer[]; end: () => Buffer } {
+  const slabs = slabWriter();
   let index = 0;
   let sizeBytes = 0;
   let link: Buffer[] | undefined;
@@ -53,7 +56,7 @@ function tarWriter(
       const key = folder.toString('latin1');
       if (folders.has(key)) continue;
       folders.add(key);
-      pieces.push(tarHeader({ name: folder, type: '5', mode: 0o755, sizeBytes: 0, mtimeS }));
+      slabs.put(tarHeader({ name: folder, type: '5', mode: 0o755, sizeBytes: 0, mtimeS }));
     }
   }
 
@@ -65,29 +68,61 @@ function tarWriter(
       link = entry.mode === '120000' && size > 0 && size <= longestLinkBytes ? [] : undefined;
       if (link) return;
       const mode = entry.mode === '100755' ? 0o755 : 0o644;
-      pieces.push(tarHeader({ name: entry.rawPath, type: '0', mode, sizeBytes: size, mtimeS }));
+      slabs.put(tarHeader({ name: entry.rawPath, type: '0', mode, sizeBytes: size, mtimeS }));
     },
-    data: (bytes) => (link ?? pieces).push(bytes),
+    data: (bytes) => (link ? link.push(bytes) : slabs.put(bytes)),
     end: () => {
       const { rawPath } = entries[index] as RawEntry;
       if (link) {
-        pieces.push(
+        slabs.put(
           tarHeader({ name: rawPath, type: '2', mode: 0o777, sizeBytes: 0, mtimeS, link: Buffer.concat(link) }),
         );
       } else if (sizeBytes % blockBytes !== 0) {
-        pieces.push(Buffer.alloc(blockBytes - (sizeBytes % blockBytes)));
+        slabs.put(zeros.subarray(0, blockBytes - (sizeBytes % blockBytes)));
       }
       index += 1;
     },
   });
 
-  function drain(): Buffer {
-    const joined = Buffer.concat(pieces);
-    pieces = [];
-    return joined;
+  const end = (): Buffer => {
+    slabs.put(zeros);
+    return slabs.rest();
+  };
+  return { feed, takeFull: slabs.takeFull, end };
+}
+
+interface SlabWriter {
+  put: (bytes: Buffer) => void;
+  takeFull: () => Buffer[];
+  rest: () => Buffer;
+}
+
+/** Gathers many small pieces in few large ones. Each byte is copied once: joining the pieces of every read costs twice as much, most of it for garbage. */
+function slabWriter(): SlabWriter {
+  let slab = Buffer.allocUnsafeSlow(slabBytes);
+  let used = 0;
+  let full: Buffer[] = [];
+
+  function put(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; ) {
+      if (used === slab.length) {
+        full.push(slab);
+        slab = Buffer.allocUnsafeSlow(slabBytes);
+        used = 0;
+      }
+      const copied = bytes.copy(slab, used, at);
+      used += copied;
+      at += copied;
+    }
   }
 
-  return { feed, drain };
+  function takeFull(): Buffer[] {
+    const taken = full;
+    full = [];
+    return taken;
+  }
+
+  return { put, takeFull, rest: () => Buffer.concat([...takeFull(), slab.subarray(0, used)]) };
 }
 
 interface TarRecord {

@@ -2,9 +2,11 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import Docker from 'dockerode';
+import { createGit } from '../../src/git/create-git.ts';
 import type { Sandbox, SetupRequest } from '../../src/sandbox/sandbox.ts';
 import {
   noNetwork,
@@ -78,20 +80,24 @@ async function timesOfFilling(engine: TestEngine, files: TestFiles): Promise<{ e
       await mkdir(target);
       await run('sh', ['-c', `git -C '${source}' archive HEAD | tar -x -C '${target}'`]);
     };
-    return await interleaved(3, { extract, put: () => fillContainer(engine, files) });
+    const mirrors = createGit({ mirrorsDir: join(folder, 'mirrors') });
+    const { stdout: head } = await git('rev-parse', 'HEAD');
+    const commit = await mirrors.fetch({ repository: 'acme/middle', url: source, token: null }, head.trim());
+    const tar = () => mirrors.tar('acme/middle', commit);
+    return await interleaved(3, { extract, put: () => fillContainer(engine, tar) });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function fillContainer(engine: TestEngine, files: TestFiles): Promise<void> {
+async function fillContainer(engine: TestEngine, tar: () => Promise<Readable>): Promise<void> {
   const container = await client.createContainer({
     Image: productImage,
     Entrypoint: ['/bin/sh', '-c', 'sleep 600'],
     Labels: { 'millwright.instance': engine.instance },
     HostConfig: { NetworkMode: 'none' },
   });
-  await container.putArchive(await tarOf(files), { path: '/workspace' });
+  await container.putArchive(await tar(), { path: '/workspace' });
   await container.start();
 }
 

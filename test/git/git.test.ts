@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
@@ -215,6 +216,22 @@ describe('reading a repository', () => {
     expect(listing).toMatch(/^-rwxr-xr-x 1000\/1000 +17 2023-11-14 .* bin\/run$/m);
     expect(listing).toMatch(/^drwxr-xr-x 1000\/1000 +0 .* bin\/$/m);
     expect(listing.split('\n').filter((line) => line !== '').length).toBe(6 + 5);
+  });
+
+  it('makes a tar of large and small files without losing a byte between its pieces', async () => {
+    const files = Object.fromEntries(
+      [0, 1, 511, 512, 262_144 - 512, 262_144, 700_001, 3].map((bytes, n) => [`f${n}.bin`, randomBytes(bytes)]),
+    );
+    const { git, base, repository, folder } = await fetched(files);
+
+    const tar = await buffer(await git.tar(repository, base));
+
+    writeFileSync(join(folder, 'out.tar'), tar);
+    execFileSync('tar', ['-xf', join(folder, 'out.tar'), '-C', folder]);
+    for (const [path, bytes] of Object.entries(files))
+      expect(readFileSync(join(folder, path)).equals(bytes)).toBe(true);
+    expect(tar.length % 512).toBe(0);
+    expect(tar.subarray(-1024).equals(Buffer.alloc(1024))).toBe(true);
   });
 
   it('limits a tar to files and folders, and makes the same bytes again', async () => {
