@@ -116,6 +116,8 @@ const opaque = new Set([
     'systemd-run',
     'start-stop-daemon',
   ],
+  ...['taskset', 'chrt', 'prlimit', 'numactl', 'unbuffer', 'fakeroot', 'faketime', 'xvfb-run', 'rlwrap', 'sg', 'capsh'],
+  ...['proot', 'bwrap', 'firejail', 'toybox', 'screen', 'tmux', 'dbus-run-session', 'run-parts', 'chronic'],
   ...['mapfile', 'readarray', 'enable', 'bind', 'complete', 'compgen', 'fc', 'coproc', 'hash', 'shopt'],
 ]);
 

@@ -150,6 +150,11 @@ const publishing = [
   'bash -c "$X"',
   'busybox sh -c "npm publish"',
   'strace npm publish',
+  'taskset 1 npm publish',
+  'xvfb-run -a npm publish',
+  'unbuffer npm publish',
+  'fakeroot npm publish',
+  'tmux new-session npm publish',
   "timeout 5 sh -c 'nice npm publish'",
   'x="\\$(npm publish)"; echo $' + '{x@P}',
 ];
