@@ -82,12 +82,36 @@ const everyGitSetting = [
   'echo /etc >.git/objects/info/alternates',
   'for hook in pre-commit pre-push post-index-change post-checkout reference-transaction; do printf "#!/bin/sh\\ntouch OWNED\\n" >.git/hooks/$hook; chmod +x .git/hooks/$hook; done',
 ].join('; ');
+/** A repository of the agent's own, with all of its work committed. Where git would fail, a file more shows it. */
+const ownGit =
+  '{ git init -q -b main && git config user.email a@test.example && git config user.name a && git add -A && git commit -qm own; } || touch failed';
+const bentDiffs = [
+  ...['diff.noprefix true', 'diff.mnemonicPrefix true', 'diff.relative true', 'diff.renames copies', 'color.ui always'],
+  ...['core.autocrlf true', 'core.ignoreCase true', 'core.fileMode false'],
+]
+  .map((setting) => `git config ${setting}`)
+  .join('; ');
 
 describe('an attack from inside a container, taken out as a patch', () => {
   it.each<[string, string, string[], string?]>([
     ['every setting, hook, attribute and alternate of its own git', everyGitSetting, [honest]],
     ['a file in the place of .git', 'echo "gitdir: /proc/1/root" >.git', [honest]],
     ['a link in the place of .git', 'ln -s /etc .git', [honest]],
+    [
+      'commits of its own that move main and leave a clean status',
+      `${ownGit}; git checkout -qb other; git commit -qam more; git branch -f main; echo more >>src/b.ts; git commit -qam last; git status`,
+      [honest, 'modified src/b.ts'],
+    ],
+    [
+      'commits of its own that it resets away, files and all',
+      `${ownGit}; echo more >>src/b.ts; git commit -qam more; git reset -q --hard HEAD~1`,
+      [honest],
+    ],
+    [
+      'settings by which a diff loses its prefixes, gains colours, paths and line ends',
+      `${ownGit}; ${bentDiffs}; chmod +x src/b.ts`,
+      [honest, 'modified src/b.ts *'],
+    ],
     [
       'an index that calls everything unchanged',
       'git init -q; git add -A; git update-index --skip-worktree --assume-unchanged src/a.ts src/b.ts; echo more >>src/b.ts',
