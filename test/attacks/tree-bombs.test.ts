@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { listRuns } from '../../src/engine/runs.ts';
 import { mirrorPath } from '../../src/git/mirror.ts';
 import { fetched, file, type Origin, type Workbench, wideRules, workbench } from '../git/workbench.ts';
+import { openSite, repo } from '../support/gate-site.ts';
 import { docker, testEngine } from '../support/sandboxes.ts';
 
 interface Made {
@@ -39,7 +41,7 @@ const entry = (mode: string, name: string, { sha }: Made) =>
 
 /** A tree of `width` to the power of `levels` files, in as many objects as it has levels. */
 function bomb(
-  origin: Origin,
+  origin: Pick<Origin, 'path'>,
   width: number,
   levels: number,
   name = (index: number) => `n${index}`,
@@ -223,5 +225,35 @@ describe('a commit whose few objects are gigabytes of files', () => {
     });
 
     expect(memory).toBeLessThan(700);
+  });
+});
+
+const ada = Object.fromEntries(
+  ['AUTHOR', 'COMMITTER'].flatMap((role) => [
+    [`GIT_${role}_NAME`, 'Ada'],
+    [`GIT_${role}_EMAIL`, 'ada@test.example'],
+  ]),
+);
+
+describe('a repository whose main branch holds such a tree', () => {
+  it('ends its run by name, and the issue says what is too much and what to do', async () => {
+    await using site = await openSite({
+      before: async (github) => {
+        const { git } = github.repository(repo);
+        const listing = await git.text(['ls-tree', 'main']);
+        const tree = await git.text(['mktree'], {
+          input: `${listing}\n040000 tree ${bomb({ path: git.dir }, 10, 10)}\tbombs\n`,
+        });
+        await git.setRef('refs/heads/main', await git.text(['commit-tree', tree, '-p', 'main', '-m', 'bombs'], { env: ada }));
+      },
+    });
+
+    const number = await site.labelled();
+    await site.reaches(number, 'agent:failed');
+
+    const [run] = await listRuns(site.factory.doors.db, {});
+    expect(run?.outcome?.code).toBe('limit.repository');
+    expect(site.status(number)).toMatch(/cannot be checked out: .*more than .*Take generated or repeated files out/);
+    expect(site.pulls()).toEqual([]);
   });
 });

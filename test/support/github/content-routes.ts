@@ -48,8 +48,16 @@ function entryShape(call: RepositoryCall, entry: TreeEntry, ref: string): Json {
   };
 }
 
+/** Folder by folder: a listing of all folders may be endless, and most of these were listed before. */
 async function findEntry(call: RepositoryCall, commit: string, path: string): Promise<TreeEntry | undefined> {
-  return (await call.repository.git.readTree(commit, true)).find((entry) => entry.path === path);
+  let entry: TreeEntry | undefined;
+  for (const name of path.split('/')) {
+    if (entry && entry.type !== 'tree') return undefined;
+    const listed = await call.repository.git.readTree(entry?.sha ?? commit, false);
+    entry = listed.find((each) => each.path === name);
+    if (!entry) return undefined;
+  }
+  return entry && { ...entry, path };
 }
 
 async function readContents(call: RepositoryCall): Promise<Reply> {
