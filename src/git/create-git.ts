@@ -50,13 +50,14 @@ export function createGit(options: GitOptions): Git {
       })),
     readBlobs: async (repository, blobs) => await readBlobs(at(repository), [...blobs].map(requireSha)),
     log: (repository, range) => logOf(at(repository), range),
+    treeOf: (repository, commit) => treeOf(at(repository), commit),
+    diff: (repository, base, head) => diffTrees(at(repository), base, head),
   });
   return {
     ...reading,
     fetch: (remote, want, signal) =>
       fetchIntoMirror({ mirror: at(remote.repository), command, remote, want, log, ...limited(signal) }),
     remoteHead: (remote, branch, signal) => headOnRemote(command, remote, branch, signal),
-    treeOf: (repository, commit) => treeOf(at(repository), commit),
     holds: (repository, tree) => holdsTree(at(repository), tree),
     read: (repository, commit, path) => readFile(at(repository), commit, path),
     tar: (repository, commit, paths) => tarOf(at(repository), commit, paths),
@@ -66,7 +67,6 @@ export function createGit(options: GitOptions): Git {
       const mirror = at(repository);
       return await ignoredPaths(mirror, scratchRoot, await listTree(mirror, commit, { sizes: false }), paths);
     },
-    diff: (repository, base, head) => diffTrees(at(repository), base, head),
     patchText: (repository, base, head) => patchText(at(repository), base, head),
     applyPatch: (repository, base, patch) => applyPatch(at(repository), scratchRoot, base, patch),
     overlay: (repository, base, head) => overlayBetween(at(repository), base, head),

@@ -1,15 +1,18 @@
-import type { Git, LogEntry, TreeEntry } from './git.ts';
+import type { Diff, Git, LogEntry, TreeEntry } from './git.ts';
 
 /** Unpacked bytes of small blobs that are kept: the code of a large repository, once. */
 const mostBytes = 32 * 1024 ** 2;
 /** Larger blobs are rarely read twice. */
 const largestBlobBytes = 256 * 1024;
-/** Listings and histories that are kept, of the commits asked for last. */
+/** Listings, histories and differences that are kept, of the commits asked for last. */
 const mostCommits = 4;
 /** Longer ones would fill the memory. */
 const mostEntries = 50_000;
+const longestDiffChars = 1024 ** 2;
+/** Names of trees are short. */
+const mostTrees = 256;
 
-type Reading = Pick<Git, 'list' | 'log' | 'readBlobs'>;
+type Reading = Pick<Git, 'diff' | 'list' | 'log' | 'readBlobs' | 'treeOf'>;
 
 /**
  * The same answers without asking git again. What an object name stands for never changes, so nothing here grows old; runs of
@@ -17,9 +20,17 @@ type Reading = Pick<Git, 'list' | 'log' | 'readBlobs'>;
  */
 export function remembering(git: Reading): Reading {
   const blobs = createBlobStore();
-  const listings = createLatest<TreeEntry[]>();
-  const logs = createLatest<LogEntry[]>();
+  const isShort = (entries: readonly unknown[]) => entries.length <= mostEntries;
+  const listings = createLatest<TreeEntry[]>(mostCommits, isShort);
+  const logs = createLatest<LogEntry[]>(mostCommits, isShort);
+  const diffs = createLatest<Diff>(mostCommits, ({ text }) => text.length <= longestDiffChars);
+  const trees = createLatest<string>(mostTrees, () => true);
   return {
+    treeOf: (repository, commit) => trees(`${repository}\0${commit}`, () => git.treeOf(repository, commit)),
+    async diff(repository, base, head) {
+      const { files, text } = await diffs(`${repository}\0${base}\0${head}`, () => git.diff(repository, base, head));
+      return { files: [...files], text };
+    },
     list: async (repository, commit) => [
       ...(await listings(`${repository}\0${commit}`, () => git.list(repository, commit))),
     ],
@@ -43,19 +54,22 @@ export function remembering(git: Reading): Reading {
   };
 }
 
-/** Keeps the answers to the latest questions. One that failed is asked again. */
-function createLatest<T extends readonly unknown[]>(): (key: string, ask: () => Promise<T>) => Promise<T> {
+/** Keeps the answers to the latest questions, but those that are too large. One that failed is asked again. */
+function createLatest<T>(
+  most: number,
+  fits: (answer: T) => boolean,
+): (key: string, ask: () => Promise<T>) => Promise<T> {
   const kept = new Map<string, Promise<T>>();
   return (key, ask) => {
     const answer = kept.get(key) ?? ask();
     kept.delete(key);
     kept.set(key, answer);
     answer.then(
-      (entries) => entries.length > mostEntries && kept.delete(key),
+      (found) => fits(found) || kept.delete(key),
       () => kept.delete(key),
     );
     for (const oldest of kept.keys()) {
-      if (kept.size <= mostCommits) break;
+      if (kept.size <= most) break;
       kept.delete(oldest);
     }
     return answer;

@@ -15,6 +15,15 @@ function counting() {
       asked.push(`log ${to}`);
       return [];
     },
+    async treeOf(_repository, commit) {
+      asked.push(`tree ${commit}`);
+      if (broken) throw new Error('no mirror');
+      return `tree of ${commit}`;
+    },
+    async diff(_repository, base, head) {
+      asked.push(`diff ${base} ${head}`);
+      return { files: [], text: head.repeat(Number(base.split('-')[1] ?? 1)) };
+    },
     async readBlobs(_repository, blobs) {
       const wanted = [...blobs];
       if (wanted.length > 0) asked.push(`blobs ${wanted.join(' ')}`);
@@ -44,6 +53,26 @@ test('asks for a listing, a history and a blob once, and for each repository apa
   const once = ['list c1', 'log c1', 'blobs b1 b2'];
   expect(asked).toEqual([...once, ...once, 'log c1', 'blobs b3']);
   expect([...more.keys()]).toEqual(['b2', 'b3']);
+});
+
+test('asks once for the tree of a commit and for what differs between two', async () => {
+  const { reading, asked } = counting();
+
+  for (const repository of ['h/a/one', 'h/a/one', 'h/a/two']) {
+    expect(await reading.treeOf(repository, 'c1')).toBe('tree of c1');
+    expect((await reading.diff(repository, 'c1', 'c2')).text).toBe('c2');
+  }
+  await reading.diff('h/a/one', 'c2', 'c1');
+
+  expect(asked).toEqual(['tree c1', 'diff c1 c2', 'tree c1', 'diff c1 c2', 'diff c2 c1']);
+});
+
+test('keeps no difference that would fill the memory', async () => {
+  const { reading, asked } = counting();
+
+  for (const _round of [1, 2]) await reading.diff('h/a/one', `c-${1024 ** 2}`, 'c2');
+
+  expect(asked).toHaveLength(2);
 });
 
 test('what a caller does to an answer does not reach the next one', async () => {

@@ -4,6 +4,7 @@ import { appendFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { type ChangedFile, parseChanges } from './changed-files.ts';
+import { looseRef } from './loose-refs.ts';
 
 export interface Person {
   name: string;
@@ -109,6 +110,7 @@ export function runGit(args: string[], options: GitOptions = {}): Promise<Buffer
 /** A bare repository, told and asked by plumbing only, and with few processes: most tests begin by making one. */
 export class BareRepository {
   readonly dir: string;
+  private readonly resolved = new Map<string, string>();
   private readonly known = new Map<string, Buffer>();
 
   constructor(dir: string) {
@@ -138,13 +140,18 @@ export class BareRepository {
   /** The commit (or with `type` another object) that a name stands for, or null. */
   async resolve(revision: string, type = 'commit'): Promise<string | null> {
     if (revision === '' || revision.startsWith('-')) return null;
-    const found = await this.text([
-      'rev-parse',
-      '--verify',
-      '--quiet',
-      '--end-of-options',
-      `${revision}^{${type}}`,
-    ]).catch(() => '');
+    const name = revision.startsWith('refs/') ? revision : `refs/heads/${revision}`;
+    const sha = /^[0-9a-f]{40}$/.test(revision) ? revision : await looseRef(this.dir, name);
+    if (sha === null && revision.startsWith('refs/')) return null;
+    const object = `${sha ?? revision}^{${type}}`;
+    const known = this.resolved.get(object) ?? (await this.parse(object));
+    // What an object name stands for never changes.
+    if (sha && known) this.resolved.set(object, known);
+    return known;
+  }
+
+  private async parse(object: string): Promise<string | null> {
+    const found = await this.text(['rev-parse', '--verify', '--quiet', '--end-of-options', object]).catch(() => '');
     return found.split('\n').pop() || null;
   }
 
@@ -159,6 +166,8 @@ export class BareRepository {
   }
 
   async ref(name: string): Promise<string | null> {
+    const loose = await looseRef(this.dir, name);
+    if (loose !== undefined) return loose;
     return (await this.text(['rev-parse', '--verify', '--quiet', name]).catch(() => '')) || null;
   }
 
