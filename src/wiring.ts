@@ -6,11 +6,7 @@ import { systemClock } from './clock.ts';
 import { givesWorkflowsFree } from './contract/globs.ts';
 import { type PolicyLayer, parsePolicyFile } from './contract/policy.ts';
 import type { Doors } from './doors.ts';
-import type { Database } from './engine/database.ts';
 import { installationName } from './engine/installation.ts';
-import { migrate } from './engine/migrations.ts';
-import { openPostgres } from './engine/postgres.ts';
-import { openSqlite } from './engine/sqlite.ts';
 import { createGit } from './git/create-git.ts';
 import type { Git } from './git/git.ts';
 import type { GitHub } from './github/github.ts';
@@ -21,6 +17,7 @@ import { createHttpMcp } from './mcp/http-mcp.ts';
 import type { Mcp } from './mcp/mcp.ts';
 import { countAnswers, meteredModel, meteredSandbox } from './metered-doors.ts';
 import { createOpenAiModel } from './model/openai-model.ts';
+import { openStore } from './open-store.ts';
 import { connectDocker, parseDockerHost } from './sandbox/docker-client.ts';
 import { createDockerEngine } from './sandbox/docker-sandbox.ts';
 import type { CanaryOutcome } from './sandbox/egress.ts';
@@ -152,26 +149,6 @@ function ownSecrets({ environment, app, secrets }: Settings): Record<string, str
     ...secrets,
   };
   return Object.fromEntries(Object.entries(held).flatMap(([name, value]) => (value ? [[name, value]] : [])));
-}
-
-function makeDataDir(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new SettingsError([
-      `DATA_DIR: ${path} cannot be made (${code}); expected a folder that this user may write.`,
-    ]);
-  }
-}
-
-/** Opens the store and brings its tables up to date. Errors: `outside.database`; a store of a newer version is refused. */
-export async function openStore({ environment }: Settings): Promise<Database> {
-  if (environment.DATABASE_URL === undefined) makeDataDir(environment.DATA_DIR);
-  const db =
-    environment.DATABASE_URL === undefined ? openSqlite(environment.DATA_DIR) : openPostgres(environment.DATABASE_URL);
-  await migrate(db);
-  return db;
 }
 
 export function openSandboxEngine(settings: Settings, instance: string, log: Logger): SandboxEngine {

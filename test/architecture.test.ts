@@ -2,11 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { cruise, type ICruiseResult, type IModule } from 'dependency-cruiser';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-/** One import: the file that has it, what it reaches (a file below `src`, or a package), and whether types are all it takes. */
+/** One import: the file that has it, what it reaches (a file below `src`, or a package), whether types are all it takes, and whether it waits until it is needed. */
 interface Import {
   from: string;
   to: string;
   types: boolean;
+  later: boolean;
 }
 
 let modules: IModule[];
@@ -28,6 +29,7 @@ beforeAll(async () => {
       from: source.slice('src/'.length),
       to: targetOf(module, resolved, dependencyTypes.includes('core')),
       types: dependencyTypes.includes('type-only'),
+      later: dependencyTypes.includes('dynamic-import'),
     })),
   );
   cycles = result.summary.violations.map(({ from, cycle }) =>
@@ -162,17 +164,26 @@ describe('imports', () => {
     expect(broken).toEqual([]);
   });
 
-  it('of implementations are made by wiring.ts alone', () => {
+  it('of implementations are made by wiring.ts alone, those of the store by open-store.ts', () => {
     const implementations =
       /^(?:engine\/(?:sqlite|postgres)|github\/(?:octokit|local)-github|git\/create-git|mcp\/http-mcp|model\/openai-model|sandbox\/docker-sandbox)\.ts$/;
     const broken = ({ from, to }: Import) =>
-      implementations.test(to) && from !== 'wiring.ts' && roomOf(from) !== roomOf(to);
+      implementations.test(to) &&
+      from !== (to.startsWith('engine/') ? 'open-store.ts' : 'wiring.ts') &&
+      roomOf(from) !== roomOf(to);
 
     expect(violations(broken)).toEqual([]);
   });
 
   it('of wiring.ts come from the command line alone', () => {
     expect(violations(({ from, to }) => to === 'wiring.ts' && !/^cli/.test(from))).toEqual([]);
+  });
+
+  it('of commands that look at runs bring no client of Docker, GitHub or a model along: loading them takes seconds', () => {
+    const reached = reachableFrom(['cli.ts', 'cli/commands.ts', 'cli/runs.ts', 'cli/metrics.ts'], { atOnce: true });
+
+    expect([...reached]).toContain('engine/sqlite.ts');
+    expect([...reached].filter((to) => /^(?:dockerode|openai|pg|@octokit|@modelcontextprotocol)/.test(to))).toEqual([]);
   });
 
   it('let what arrives from GitHub become facts, and never run a stage', () => {
@@ -266,12 +277,13 @@ function namesFromStages(file: string): string[] {
 }
 
 /** Every file that these lead to, by imports of values. */
-function reachableFrom(starts: readonly string[]): Set<string> {
+/** `atOnce`: without what is imported only when it is needed. */
+function reachableFrom(starts: readonly string[], { atOnce = false } = {}): Set<string> {
   const reached = new Set(starts);
   const open = [...starts];
   for (let file = open.pop(); file !== undefined; file = open.pop()) {
-    for (const { from, to, types } of imports) {
-      if (from !== file || types || reached.has(to)) continue;
+    for (const { from, to, types, later } of imports) {
+      if (from !== file || types || (atOnce && later) || reached.has(to)) continue;
       reached.add(to);
       open.push(to);
     }

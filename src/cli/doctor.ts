@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { examinationCode, examine, type Finding, type Parts } from '../doctor.ts';
+import { openStore } from '../open-store.ts';
 import { readUsableSettings, type Settings } from '../settings.ts';
 import {
   createLog,
@@ -8,7 +9,6 @@ import {
   openGitHub,
   openMcp,
   openSandboxEngine,
-  openStore,
   readOperatorPolicy,
   tryEgressWall,
 } from '../wiring.ts';

@@ -6,12 +6,12 @@ import { patchOf } from '../engine/patches.ts';
 import { beginAttempt, getRun, listRuns, requestCancel } from '../engine/runs.ts';
 import { unsettledOf } from '../engine/spend.ts';
 import { asMillwrightError } from '../errors.ts';
+import { openStore } from '../open-store.ts';
 import type { Run, RunState, StageName } from '../run.ts';
 import { otherRunLive, retryRefusal, retryStart } from '../run-actions.ts';
 import { runNumbers } from '../run-numbers.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import { showStatus } from '../status.ts';
-import { openDoors, openStore } from '../wiring.ts';
 import { printPatch, printRun } from './show.ts';
 import { CallError, cost, line, table, processTerminal as terminal, tokens } from './terminal.ts';
 
@@ -138,6 +138,8 @@ export function retry(id: string, options: RetryOptions): Promise<number> {
 async function tellIssue(run: Run, settings: Settings): Promise<void> {
   if (settings.app === null || run.issue === 0) return;
   const log = { ...settings.environment, LOG_LEVEL: 'fatal' as const };
+  // Loaded when needed: with all that it brings along, each look at a run would take twice as long.
+  const { openDoors } = await import('../wiring.ts');
   const doors = await openDoors({ ...settings, environment: log });
   try {
     await showStatus(run, doors);

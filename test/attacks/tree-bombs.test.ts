@@ -244,7 +244,10 @@ describe('a repository whose main branch holds such a tree', () => {
         const tree = await git.text(['mktree'], {
           input: `${listing}\n040000 tree ${bomb({ path: git.dir }, 10, 10)}\tbombs\n`,
         });
-        await git.setRef('refs/heads/main', await git.text(['commit-tree', tree, '-p', 'main', '-m', 'bombs'], { env: ada }));
+        await git.setRef(
+          'refs/heads/main',
+          await git.text(['commit-tree', tree, '-p', 'main', '-m', 'bombs'], { env: ada }),
+        );
       },
     });
 
