@@ -145,6 +145,9 @@ async function waitForQuiet({ untilMs }: ReturnType<typeof quietOf>, clock: Cloc
   }
 }
 
+/** 501: what the host has not built does not come by asking again. */
+export const notThere = 501;
+
 interface Failure {
   status: number | null;
   /** GitHub refused before doing anything: a rate limit. */
@@ -163,7 +166,7 @@ function readFailure(error: unknown, clock: Clock): Failure {
   return {
     status,
     nothingHappened: limited,
-    transient: status === null || status >= 500 || limited,
+    transient: status === null || (status >= 500 && status !== notThere) || limited,
     retryAfterMs: limited ? retryAfterMs(headers, clock) : undefined,
   };
 }

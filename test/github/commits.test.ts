@@ -135,11 +135,14 @@ test('another tree than the one that was verified is never committed', async () 
   expect(called(/\/git\/commits$/)).toBe(0);
 });
 
-test.each([404, 403, 422, 409])('a host that answers the files with %s leaves the commit to git', async (status) => {
-  stand.fault({ path: /\/git\/trees$/, method: 'POST', status, times: 9 });
+test.each([404, 403, 422, 409, 501])(
+  'a host that answers the files with %s leaves the commit to git',
+  async (status) => {
+    stand.fault({ path: /\/git\/trees$/, method: 'POST', status, times: 9 });
 
-  expect(await github.signedCommit(await wanted())).toBeNull();
-});
+    expect(await github.signedCommit(await wanted())).toBeNull();
+  },
+);
 
 test('a host that fails for now is tried again later rather than left unsigned', async () => {
   stand.fault({ path: /\/git\/trees$/, method: 'POST', status: 502, times: 99 });
