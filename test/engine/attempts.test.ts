@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { claimRun, heartbeat, type Lease } from '../../src/engine/claim.ts';
+import { heartbeat } from '../../src/engine/claim.ts';
 import { beginAttempt, enqueueRun, getRun, moveRun, requestCancel } from '../../src/engine/runs.ts';
 import { createSteps } from '../../src/engine/steps.ts';
-import type { Outcome, RunState } from '../../src/run.ts';
-import { newRun, request } from '../support/new-run.ts';
+import type { RunState } from '../../src/run.ts';
+import { claimNext, newRun, outcome, request, runInState } from '../support/new-run.ts';
 import { stores, type TestStore } from '../support/stores.ts';
 
-const outcome: Outcome = { code: 'review', text: 'The pull request is open.', question: null, detail: null };
 const retry = { from: 'build', reason: 'retry', by: 'grace', guidance: 'smaller' } as const;
 
 describe.each(stores)('attempts on %s', (_engine, open) => {
@@ -17,20 +16,8 @@ describe.each(stores)('attempts on %s', (_engine, open) => {
   });
   afterEach(() => store.remove());
 
-  async function claim(id = 'w1'): Promise<Lease> {
-    const lease = await claimRun(store.db, { id, capacity: 99 });
-    if (!lease) throw new Error('nothing to claim');
-    return lease;
-  }
-
-  /** A run of issue 1 brought to a state. */
-  async function runIn(state: RunState): Promise<string> {
-    const { run } = await enqueueRun(store.db, newRun(1));
-    if (state === 'queued') return run.id;
-    const lease = await claim();
-    if (state !== 'running') await moveRun(store.db, lease, state, { outcome });
-    return run.id;
-  }
+  const claim = (worker?: string) => claimNext(store.db, worker);
+  const runIn = (state: RunState) => runInState(store.db, state);
 
   test.each<RunState>(['waiting', 'done', 'failed', 'stopped'])(
     'a %s run begins another attempt, once',

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { claimRun, heartbeat, type Lease, releaseLease } from '../../src/engine/claim.ts';
+import { claimRun, heartbeat, releaseLease } from '../../src/engine/claim.ts';
 import { eventsOf } from '../../src/engine/ledger.ts';
 import { queuePosition } from '../../src/engine/queue-position.ts';
 import {
@@ -17,12 +17,10 @@ import {
   updateRun,
 } from '../../src/engine/runs.ts';
 import { heartbeatWorker } from '../../src/engine/workers.ts';
-import type { AttemptStart, Outcome, RunState } from '../../src/run.ts';
-import { labelled, newRun, request } from '../support/new-run.ts';
+import type { AttemptStart, RunState } from '../../src/run.ts';
+import { claimNext, labelled, newRun, outcome, request, runInState } from '../support/new-run.ts';
 import { stores, type TestStore } from '../support/stores.ts';
 import { until } from '../support/until.ts';
-
-const outcome: Outcome = { code: 'review', text: 'The pull request is open.', question: null, detail: null };
 
 describe.each(stores)('runs on %s', (_engine, open) => {
   let store: TestStore;
@@ -31,20 +29,8 @@ describe.each(stores)('runs on %s', (_engine, open) => {
   });
   afterEach(() => store.remove());
 
-  async function claim(id = 'w1'): Promise<Lease> {
-    const lease = await claimRun(store.db, { id, capacity: 99 });
-    if (!lease) throw new Error('nothing to claim');
-    return lease;
-  }
-
-  /** A run of issue 1 brought to a state. */
-  async function runIn(state: RunState): Promise<string> {
-    const { run } = await enqueueRun(store.db, newRun(1));
-    if (state === 'queued') return run.id;
-    const lease = await claim();
-    if (state !== 'running') await moveRun(store.db, lease, state, { outcome });
-    return run.id;
-  }
+  const claim = (worker?: string) => claimNext(store.db, worker);
+  const runIn = (state: RunState) => runInState(store.db, state);
 
   test('an issue is queued once, though it is asked for twenty times at once', async () => {
     const other = store.another();
