@@ -130,5 +130,6 @@ const refusedVariable =
 /** The image's tool variables stay (PATH, GOPATH, JAVA_HOME …); a name without `=` takes a variable away. */
 function containerEnv(imageEnv: readonly string[]): string[] {
   const refused = imageEnv.map((line) => line.slice(0, line.indexOf('='))).filter((name) => refusedVariable.test(name));
-  return ['CI=true', 'LANG=C.UTF-8', ...refused.filter((name) => name.toUpperCase() !== 'HOME')];
+  // Texts are UTF-8. With LANG each shell would load every category of its locale, which takes a quarter of its start.
+  return ['CI=true', 'LC_CTYPE=C.UTF-8', 'LANG', ...refused.filter((name) => name.toUpperCase() !== 'HOME')];
 }

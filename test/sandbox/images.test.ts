@@ -236,6 +236,20 @@ describe('a policy image', () => {
     expect(stdout.text).toBe('1000\nREADME.md a bin link\n[][][/opt/tool]\n');
     expect(facts).toBe('[] {"Test":["NONE"]}');
   });
+
+  it('cannot bring another encoding along: texts are UTF-8', async () => {
+    const image = `millwright-test-german:${engine.instance}`;
+    const container = await docker('create', productImage);
+    await docker('commit', '--change', 'ENV LANG=de_DE.ISO-8859-1', container, image);
+    await docker('rm', container);
+    made.push(image);
+    const { image: prepared } = await engine.prepareOn(files, { image });
+    await using sandbox = await engine.openOn(files, { image: prepared });
+
+    const { stdout } = await sandbox.run(call(`echo "[$LANG]"; locale charmap; python3 -c "print(len('é'))"`));
+
+    expect(stdout.text).toBe('[]\nUTF-8\n1\n');
+  });
 });
 
 describe('a set-up', () => {
