@@ -1,4 +1,6 @@
-import { mkdirSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Database } from './engine/database.ts';
 import { migrate } from './engine/migrations.ts';
 import { openSqlite } from './engine/sqlite.ts';
@@ -24,4 +26,12 @@ export async function openStore({ environment }: Settings): Promise<Database> {
       : (await import('./engine/postgres.ts')).openPostgres(environment.DATABASE_URL);
   await migrate(db);
   return db;
+}
+
+/** Names the installation of an embedded store on a Docker engine that others may use. */
+export function instanceIn(dataDir: string): string {
+  const file = join(dataDir, 'instance');
+  mkdirSync(dataDir, { recursive: true });
+  if (!existsSync(file)) writeFileSync(file, randomBytes(4).toString('hex'), { flag: 'wx' });
+  return readFileSync(file, 'utf8').trim();
 }

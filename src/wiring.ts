@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { systemClock } from './clock.ts';
@@ -17,7 +16,7 @@ import { createHttpMcp } from './mcp/http-mcp.ts';
 import type { Mcp } from './mcp/mcp.ts';
 import { countAnswers, meteredModel, meteredSandbox } from './metered-doors.ts';
 import { createOpenAiModel } from './model/openai-model.ts';
-import { openStore } from './open-store.ts';
+import { instanceIn, openStore } from './open-store.ts';
 import { connectDocker, parseDockerHost } from './sandbox/docker-client.ts';
 import { createDockerEngine } from './sandbox/docker-sandbox.ts';
 import type { CanaryOutcome } from './sandbox/egress.ts';
@@ -191,14 +190,6 @@ export async function tryEgressWall(settings: Settings, log: Logger): Promise<Ca
     docker,
     instance: instanceIn(settings.environment.DATA_DIR),
   });
-}
-
-/** Names the installation of an embedded store on a Docker engine that others may use. */
-export function instanceIn(dataDir: string): string {
-  const file = join(dataDir, 'instance');
-  mkdirSync(dataDir, { recursive: true });
-  if (!existsSync(file)) writeFileSync(file, randomBytes(4).toString('hex'), { flag: 'wx' });
-  return readFileSync(file, 'utf8').trim();
 }
 
 /** Errors: SettingsError with every problem of the file, each with file, line and key. */

@@ -14,6 +14,7 @@ import { openSqlite } from '../src/engine/sqlite.ts';
 import type { Run } from '../src/run.ts';
 import { cli } from './support/cli.ts';
 import { newRun, request } from './support/new-run.ts';
+import { createPostgresDatabase } from './support/postgres.ts';
 
 let folder: string;
 let db: Database | null;
@@ -53,6 +54,7 @@ describe('the command', () => {
       'metrics',
       'doctor',
       'trust',
+      'move-store',
       'init',
     ])
       expect(out).toMatch(new RegExp(`^  ${name}\\b`, 'm'));
@@ -109,6 +111,38 @@ describe('a store', () => {
     expect(code).toBe(2);
     expect(err).toMatch(/not a database/);
     expect(err).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe('moving the embedded store to a server', () => {
+  it('says what went over; from then on runs are looked at there, and the old store is refused', async () => {
+    const { run } = await enqueueRun(await openData(), newRun(1));
+    const { url, drop } = await createPostgresDatabase();
+    const there = (...args: string[]) => cli(args, { cwd: folder, env: { DATABASE_URL: url } });
+
+    const moved = await there('move-store');
+    const [listed, refused, again] = [await there('runs', '--json'), await given('runs'), await there('move-store')];
+    await drop();
+
+    expect(moved.err).toMatch(/^Moved\. Start the service with DATABASE_URL/);
+    expect(moved.out).toMatch(/^TABLE +ROWS\n/);
+    expect(moved.out).toMatch(/^runs +1$/m);
+    expect(moved.code).toBe(0);
+    expect(JSON.parse(listed.out)).toMatchObject([{ id: run.id }]);
+    for (const { code, err } of [refused, again]) {
+      expect(err).toMatch(/was moved to PostgreSQL; set DATABASE_URL/);
+      expect(code).toBe(2);
+    }
+  });
+
+  it('needs to be told both, and makes neither', async () => {
+    const nowhere = await given('move-store');
+    const nothing = await cli(['move-store'], { cwd: folder, env: { DATABASE_URL: 'postgres://localhost:1/none' } });
+
+    expect(nowhere.err).toMatch(/^Set DATABASE_URL to an empty PostgreSQL database/);
+    expect(nothing.err).toMatch(/^There is no store in .*data: set DATA_DIR/);
+    expect([nowhere.code, nothing.code]).toEqual([2, 2]);
+    expect(execFileSync('ls', [folder], { encoding: 'utf8' })).toBe('');
   });
 });
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { listRuns } from '../src/engine/runs.ts';
 import { openSqlite } from '../src/engine/sqlite.ts';
-import { instanceIn } from '../src/wiring.ts';
+import { instanceIn } from '../src/open-store.ts';
 import { environmentFor, startFactory } from './support/factory.ts';
 import { startGitHub } from './support/github-stand-in.ts';
 import { startModel } from './support/model-stand-in.ts';

@@ -100,6 +100,13 @@ export function addSetUpCommands(program: Command, finish: Finish): void {
       finish(await (await import('./trust.ts')).trustName(name, options.json === true)),
     );
   program
+    .command('move-store')
+    .description('move the embedded store of DATA_DIR into the empty PostgreSQL database of DATABASE_URL')
+    .option(...json)
+    .action(async (options: { json?: boolean }) =>
+      (await import('./move-store.ts')).moveToServer(options.json === true),
+    );
+  program
     .command('doctor')
     .description('look whether everything that the service needs is in order')
     .option(...json)

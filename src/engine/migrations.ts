@@ -34,6 +34,14 @@ export async function migrate(db: Database, list: readonly Migration[] = migrati
   }
 }
 
+/** Stands in the history of a store whose rows are another's now; no schema will be this new. */
+const movedId = 1_000_000;
+
+/** From now on the store is refused, by this version and by older ones. */
+export async function markMoved(sql: Sql, nowMs: string): Promise<void> {
+  await sql.run(`INSERT INTO migrations (id, checksum, applied_at_ms) VALUES ($1, 'moved', ${nowMs})`, movedId);
+}
+
 interface Applied {
   id: number;
   checksum: string;
@@ -52,6 +60,7 @@ function historyOf(sql: Sql): Promise<Applied[]> {
 function refuseForeignHistory(applied: readonly Applied[], list: readonly Migration[]): void {
   const newest = list.at(-1)?.id ?? 0;
   for (const { id, checksum: found } of applied) {
+    if (id === movedId) throw refusal('it was moved to PostgreSQL; set DATABASE_URL to where it is now');
     const ours = list.find((migration) => migration.id === id);
     if (!ours) throw refusal(`its schema (${id}) is newer than this version knows (${newest}); run a newer Millwright`);
     if (found !== checksum(ours)) throw refusal(`its migration ${id} is not the one of this version`);
