@@ -2,6 +2,7 @@ import { defaultRetention } from './contract/defaults.ts';
 import { type Doors, mirrorKey } from './doors.ts';
 import { deleteOldRows, eraseOldRuns, finishErasing, repositoriesInUse } from './engine/retention.ts';
 import { clearTimer, dueTimers, setTimer, setTimerOnce } from './engine/timers.ts';
+import { wholeMs } from './engine/whole-ms.ts';
 
 const dayMs = 24 * 60 * 60_000;
 const passTimer = 'retention';
@@ -17,7 +18,7 @@ const imageInUseMs = 30 * 60_000;
 
 function boundsOf({ host }: Pick<Doors, 'host'>): { keptMs: number; bytes: number } {
   const { days = defaultRetention.days, size = defaultRetention.bytes } = host.operatorPolicy?.retention ?? {};
-  return { keptMs: days * dayMs, bytes: size };
+  return { keptMs: wholeMs(days * dayMs), bytes: size };
 }
 
 /**

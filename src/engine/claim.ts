@@ -4,6 +4,7 @@ import { chooseQueued } from './choose.ts';
 import type { Database, Sql } from './database.ts';
 import { appendIn } from './ledger.ts';
 import { type RunRow, runOf } from './run-rows.ts';
+import { wholeMs } from './whole-ms.ts';
 
 /** How long a claim lasts without a heartbeat. A crashed worker's run is taken over after it (HOUSE §3). */
 export const leaseMs = 10_000;
@@ -150,6 +151,7 @@ export async function releaseLease(
   lease: Lease,
   options: { runAfterMs?: number; countFailure?: boolean; outcome?: Outcome } = {},
 ): Promise<void> {
+  const runAfterMs = wholeMs(options.runAfterMs ?? 0);
   await db.transaction(async (sql) => {
     await holdLease(db, sql, lease);
     await sql.run(
@@ -158,14 +160,14 @@ export async function releaseLease(
        WHERE id = $1`,
       lease.run.id,
       options.countFailure ? 1 : 0,
-      options.runAfterMs ?? 0,
+      runAfterMs,
       options.outcome === undefined ? null : JSON.stringify(options.outcome),
     );
     const { outcome } = options;
     const data = {
       state: 'queued',
       released: true,
-      runAfterMs: options.runAfterMs ?? 0,
+      runAfterMs,
       ...(outcome ? { outcome } : {}),
     };
     await appendIn(db, sql, { runId: lease.run.id, kind: 'run.state', data });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Database } from './database.ts';
+import { wholeMs } from './whole-ms.ts';
 
 /** Time that a delivery's handler has; afterwards another may take it. */
 const deliveryLeaseMs = 60_000;
@@ -131,7 +132,7 @@ export async function failDelivery(
     id,
     // PostgreSQL keeps no NUL in text.
     message.replaceAll('\0', '').slice(0, 4000),
-    retryInMs ?? 0,
+    wholeMs(retryInMs ?? 0),
   );
   await db.wake('deliveries');
   return row?.state === 'new' ? 'retry' : 'parked';
@@ -143,7 +144,7 @@ export async function deferDelivery(db: Database, id: string, inMs: number): Pro
     `UPDATE deliveries SET owner = NULL, lease_until_ms = NULL, due_at_ms = ${db.nowMs} + $2, attempts = attempts - 1
      WHERE id = $1 AND state = 'new'`,
     id,
-    inMs,
+    wholeMs(inMs),
   );
   await db.wake('deliveries');
 }

@@ -32,6 +32,7 @@ export async function reserve(
 ): Promise<{ ok: true; reservation: string } | { ok: false; key: string }> {
   const reservation = randomUUID();
   const micro = call.worstUsd === null ? null : microUsd(call.worstUsd);
+  const tokens = Math.ceil(call.worstTokens);
   // One order for everyone, so that two calls never wait for each other's rows.
   const budgets = call.budgets.toSorted((a, b) => (a.key < b.key ? -1 : 1));
   try {
@@ -39,8 +40,7 @@ export async function reserve(
       const { day } = await today(db, sql);
       for (const budget of budgets) {
         const row = rowOf(budget, day);
-        if (!(await reserveIn(db, sql, { ...budget, key: row }, micro ?? 0, call.worstTokens)))
-          throw new NoRoom(budget.key);
+        if (!(await reserveIn(db, sql, { ...budget, key: row }, micro ?? 0, tokens))) throw new NoRoom(budget.key);
       }
       await sql.run(
         `INSERT INTO reservations (id, run_id, budgets, micro_usd, tokens, state, made_at_ms)
@@ -49,7 +49,7 @@ export async function reserve(
         call.runId,
         JSON.stringify(budgets.map((budget) => rowOf(budget, day))),
         micro,
-        call.worstTokens,
+        tokens,
       );
     });
     return { ok: true, reservation };
@@ -83,7 +83,7 @@ async function reserveIn(db: Database, sql: Sql, budget: Budget, micro: number, 
     micro,
     tokens,
     budget.limitUsd === null ? Number.MAX_SAFE_INTEGER : Math.floor(budget.limitUsd * 1e6 + roundingSlack),
-    budget.limitTokens ?? Number.MAX_SAFE_INTEGER,
+    Math.floor(budget.limitTokens ?? Number.MAX_SAFE_INTEGER),
   );
   return changed > 0;
 }
@@ -113,7 +113,8 @@ export async function settle(
         row.micro_usd ?? 0,
         row.tokens,
         spent,
-        actual.tokens,
+        // No server should count halves; PostgreSQL would refuse them.
+        Math.ceil(actual.tokens),
         actual.usd === null ? 1 : 0,
       );
     }

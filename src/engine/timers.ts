@@ -1,4 +1,5 @@
 import type { Database } from './database.ts';
+import { wholeMs } from './whole-ms.ts';
 
 /** How long a due timer is left to whoever took it; after that it is due again. */
 const timerLeaseMs = 60_000;
@@ -16,7 +17,7 @@ export async function setTimer(db: Database, key: string, atMs: number, data: un
     `INSERT INTO timers (id, at_ms, data) VALUES ($1, $2, $3)
      ON CONFLICT (id) DO UPDATE SET at_ms = excluded.at_ms, data = excluded.data`,
     key,
-    atMs,
+    wholeMs(atMs),
     JSON.stringify(data ?? null),
   );
 }
@@ -26,14 +27,14 @@ export async function setTimerOnce(db: Database, key: string, inMs: number, data
   await db.run(
     `INSERT INTO timers (id, at_ms, data) VALUES ($1, ${db.nowMs} + $2, $3) ON CONFLICT (id) DO NOTHING`,
     key,
-    inMs,
+    wholeMs(inMs),
     JSON.stringify(data ?? null),
   );
 }
 
 /** Moves a timer to `inMs` from now by the database's clock, if it is still there. */
 export async function moveTimer(db: Database, key: string, inMs: number): Promise<void> {
-  await db.run(`UPDATE timers SET at_ms = ${db.nowMs} + $2 WHERE id = $1`, key, inMs);
+  await db.run(`UPDATE timers SET at_ms = ${db.nowMs} + $2 WHERE id = $1`, key, wholeMs(inMs));
 }
 
 /** All timers whose keys begin with `prefix`, due or not. */

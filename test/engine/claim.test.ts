@@ -136,7 +136,7 @@ describe.each(stores)('claims on %s', (engine, open) => {
 
   test('a run is not claimed before its time', async () => {
     await queue(1, 'a/a');
-    await releaseLease(store.db, await mustClaim(), { runAfterMs: 60_000, countFailure: true });
+    await releaseLease(store.db, await mustClaim(), { runAfterMs: 60_000.4, countFailure: true });
 
     expect(await claim()).toBeNull();
 

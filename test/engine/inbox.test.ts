@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
+  deferDelivery,
   failDelivery,
   finishDelivery,
   maxDeliveryAttempts,
@@ -42,6 +43,17 @@ describe.each(stores)('the inbox on %s', (_engine, open) => {
     await finishDelivery(store.db, 'd1');
     expect(await receiveDelivery(store.db, delivery)).toBe('duplicate');
     expect(await take()).toBeNull();
+  });
+
+  test('puts a delivery off as if it had not been tried', async () => {
+    await receive('d1');
+    await take();
+
+    await deferDelivery(store.db, 'd1', 60_000.4);
+
+    expect(await take()).toBeNull();
+    await store.db.run('UPDATE deliveries SET due_at_ms = 1');
+    expect(await take()).toMatchObject({ id: 'd1', attempts: 1 });
   });
 
   test('tells who waits for deliveries', async () => {
@@ -96,7 +108,7 @@ describe.each(stores)('the inbox on %s', (_engine, open) => {
     await receive('other issue', 'acme/shop', 2);
     await take();
 
-    expect(await failDelivery(store.db, 'd1', 'GitHub did not answer', 60_000)).toBe('retry');
+    expect(await failDelivery(store.db, 'd1', 'GitHub did not answer', 60_000.4)).toBe('retry');
 
     expect((await take())?.id).toBe('other issue');
     await finishDelivery(store.db, 'other issue');

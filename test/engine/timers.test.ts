@@ -33,8 +33,8 @@ describe.each(stores)('timers and workers on %s', (_engine, open) => {
   });
 
   test('a timer is moved by setting it, kept by setting it once, gone by clearing it', async () => {
-    await setTimer(store.db, 'a', Date.now() + 3_600_000, 1);
-    await setTimerOnce(store.db, 'a', -1000, 2);
+    await setTimer(store.db, 'a', Date.now() + 3_600_000.5, 1);
+    await setTimerOnce(store.db, 'a', -1000.5, 2);
     expect(await dueTimers(store.db)).toEqual([]);
 
     await setTimer(store.db, 'a', 1000, 3);
@@ -58,7 +58,7 @@ describe.each(stores)('timers and workers on %s', (_engine, open) => {
 
   test('a timer that is renewed stays with its taker, one that is gone does not come back', async () => {
     await setTimer(store.db, 'a', 1000, null);
-    await moveTimer(store.db, 'a', 3_600_000);
+    await moveTimer(store.db, 'a', 3_600_000.5);
     await moveTimer(store.db, 'gone', 0);
 
     expect(await dueTimers(store.db)).toEqual([]);
