@@ -51,6 +51,8 @@ interface Scan {
   html: { end: RegExp | null; commentLine: number | null } | null;
   /** Inside a comment. `column`: where its list item's content starts; a block comment ends with its list item. */
   comment: { line: number; column: number; block: boolean } | null;
+  /** The column of a line from which on nothing but marks of a rule stand: looked for once a line, however many lists it opens. */
+  ruleTail: { index: number; from: number };
   /** No inline comment closes before this line index: saves looking again, which would be quadratic. */
   noCloseBefore: number;
 }
@@ -66,6 +68,7 @@ export function scanBlocks(body: string): Blocks {
     fence: null,
     html: null,
     comment: null,
+    ruleTail: { index: -1, from: 0 },
     noCloseBefore: 0,
   };
   for (let index = 0; index < source.length; index++) scanLine(scan, index);
@@ -113,15 +116,24 @@ function openBlock(scan: Scan, index: number, raw: string, indent: number, relat
     const heading = mark === '' ? readHeading(rest) : null;
     if (heading) push(scan, index, 'heading', heading.text, indent, { level: heading.level });
     if (heading || openFence(scan, index, rest, indent, mark) || openHtml(scan, index, raw, indent, mark)) return true;
-    if (rule.test(rest)) {
+    if (indent >= ruleTailOf(scan, index, raw) && rule.test(rest)) {
       push(scan, index, 'rule', rest, indent, { mark });
       return true;
     }
   }
   const next = marker.exec(rest)?.[0];
-  if (next === undefined || scan.items.length >= 100) return false;
+  if (next === undefined || scan.items.length >= 50) return false;
   openItem(scan, index, raw, indent, next);
   return true;
+}
+
+function ruleTailOf(scan: Scan, index: number, raw: string): number {
+  if (scan.ruleTail.index !== index) {
+    let from = raw.length;
+    while (from > 0 && '-*_ \t'.includes(raw[from - 1] ?? '')) from--;
+    scan.ruleTail = { index, from };
+  }
+  return scan.ruleTail.from;
 }
 
 function openItem(scan: Scan, index: number, raw: string, indent: number, mark: string): void {

@@ -57,7 +57,7 @@ export function splitSections(lines: readonly Line[]): Split {
   let sectionLines = 0;
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index] as Line;
-    if (place.what === 'section') sectionLines++;
+    if (place.what === 'section' && line.kind !== 'blank') sectionLines++;
     const over = boundOf(split, sectionLines);
     if (over !== null) {
       split.unread = { line: line.number, over };

@@ -47,27 +47,62 @@ function readItems(lines: readonly Line[], keepsNone = false): Item[] {
   return items;
 }
 
-/** Commas part items, but not those inside backticks, quotes, braces, brackets or parentheses. What is over the bound stays one item. */
-export function splitAtCommas(text: string): string[] {
-  if (!text.includes(',')) return [text];
-  const parts: string[] = [];
-  let depth = 0;
-  let quote = '';
-  let start = 0;
-  for (let at = 0; at < text.length && parts.length <= maxItems; at++) {
-    const char = text[at] ?? '';
-    if (quote !== '') {
-      if (char === quote) quote = '';
-    } else if (char === '`' || char === '"' || (char === "'" && !/\w/u.test(text[at - 1] ?? ''))) quote = char;
-    else if ('{[('.includes(char)) depth++;
-    else if ('}])'.includes(char)) depth = Math.max(0, depth - 1);
-    else if (char === ',' && depth === 0) {
-      parts.push(text.slice(start, at));
-      start = at + 1;
+/** Commas part items, but not those inside backticks, quotes, braces, brackets or parentheses. One by one: whoever has read enough goes away. */
+export function* splitAtCommas(text: string): Generator<string> {
+  for (let rest = text; ; ) {
+    const commas = partingCommas(rest);
+    let start = 0;
+    for (const comma of commas) {
+      yield rest.slice(start, comma);
+      start = comma + 1;
+    }
+    rest = rest.slice(start);
+    if (commas.length < commasAtOnce) {
+      yield rest;
+      return;
     }
   }
-  if (depth > 0 || quote !== '') return text.split(',');
-  return [...parts, text.slice(start)];
+}
+
+/** A body may be one line of commas: most of them are never asked for. */
+const commasAtOnce = 1000;
+
+/** Where the first of them stand. Every comma, when something that was opened is never closed. By codes of characters, for speed. */
+function partingCommas(text: string): number[] {
+  const every: number[] = [];
+  const outer: number[] = [];
+  let depth = 0;
+  let quote = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x2c && every.length < commasAtOnce) every.push(at);
+    if (quote !== 0) {
+      if (code === quote) quote = 0;
+      continue;
+    }
+    switch (code) {
+      case 0x2c: // ,
+        if (depth === 0 && outer.length < commasAtOnce) outer.push(at);
+        break;
+      case 0x22: // "
+      case 0x60: // `
+        quote = code;
+        break;
+      case 0x27: // ' but not an apostrophe
+        if (!/\w/u.test(text[at - 1] ?? '')) quote = code;
+        break;
+      case 0x28: // ( [ {
+      case 0x5b:
+      case 0x7b:
+        depth++;
+        break;
+      case 0x29: // ) ] }
+      case 0x5d:
+      case 0x7d:
+        depth = Math.max(0, depth - 1);
+    }
+  }
+  return depth > 0 || quote !== 0 ? every : outer;
 }
 
 /** Without one pair of backticks, quotes or angle brackets around the whole. */
@@ -90,17 +125,18 @@ function codeIn(text: string): string | null {
   return code.includes(ticks) ? null : code;
 }
 
+/** `readItems` stops one item beyond the bound. */
+function overBound(items: readonly Item[]): Misread[] {
+  const message = `A field holds at most ${maxItems} values; this one and what follows were not read.`;
+  return items.slice(maxItems).map(({ line, text }) => ({ line, text, message }));
+}
+
 function readEach<Value>(
   items: readonly Item[],
   message: (item: string) => string,
   read: (item: string, quoted: boolean) => Value | null,
 ): Items<Value> {
-  const result: Items<Value> = { values: [], misread: [] };
-  const [firstOver] = items.slice(maxItems);
-  if (firstOver) {
-    const message = `A field holds at most ${maxItems} values; this one and what follows were not read.`;
-    result.misread.push({ line: firstOver.line, text: firstOver.text, message });
-  }
+  const result: Items<Value> = { values: [], misread: overBound(items) };
   for (const item of items.slice(0, maxItems)) {
     const joined = withoutJoiners(item.text);
     const value = joined.changed ? null : read(item.text, item.quoted);
@@ -118,8 +154,10 @@ export function readReferences(lines: readonly Line[], field: Field): Items<stri
   const items = readItems(lines);
   const result = readEach(items, () => 'Expected paths, globs, `#123` or addresses.', readReference);
   if (field.key !== 'decisions') return result;
-  const misread = result.misread.filter(({ text }) => threadsIn(text).length === 0);
-  return { values: items.map(({ text }) => readReference(text, true) ?? text), misread };
+  const unread = overBound(items);
+  const misread = result.misread.slice(unread.length).filter(({ text }) => threadsIn(text).length === 0);
+  const values = items.slice(0, maxItems).map(({ text }) => readReference(text, true) ?? text);
+  return { values, misread: [...unread, ...misread] };
 }
 
 /** Issues, pull requests and addresses that are named in words, such as `PR #12 (slugs)`. */

@@ -25,6 +25,8 @@ const bodies: readonly [string, string][] = [
     `## Checks before review\n${Array.from({ length: 5_400 }, (_, n) => `- L${n.toString(36)}: x\n`).join('')}`,
   ],
   ['a word a line', fill('## Acceptance criteria\n', 'x\n')],
+  ['lists in lists', fill('## Goal\n', `${'- '.repeat(100)}a\n`)],
+  ['one line of list markers', `${fill('## Goal\n', '- ')}a`],
   ['labels with accents', fill('## Context in scope\n- Files: ', '- áé: x\n')],
   ['a line of limits', fill('## Stop condition\n', 'max 1 min ')],
   ['a line of paths', fill('## Execution boundaries\n- Allowed files: ', 'é,')],

@@ -578,7 +578,7 @@ describe('a contract that would show one thing and mean another', () => {
     ['headings', '# a\n'.repeat(400), 'There are more than 400 headings and fields; what comes after was not read.'],
     [
       'lines of fields',
-      `## Context in scope\n- Files: a\n${'\n'.repeat(1_000)}`,
+      `## Context in scope\n- Files: a\n${'  TBD\n'.repeat(1_001)}`,
       'There are more than 1000 lines beneath headings of several fields; what comes after was not read.',
     ],
   ])('says that it does not read more %s than anyone would, and stops', (_what, more, message) => {
@@ -602,6 +602,28 @@ describe('a contract that would show one thing and mean another', () => {
     expect(problems).toMatchObject([
       { line, message: 'A field holds at most 500 values; this one and what follows were not read.', blocking: true },
     ]);
+  });
+
+  test('says so of prior decisions too, which may be words', () => {
+    const decisions = Array.from({ length: 600 }, (_none, index) => `#${index + 1}`).join(', ');
+
+    const { contract, problems } = parseContract(withPart(`## Context in scope\n\n- Prior decisions: ${decisions}`));
+
+    expect(contract?.context.decisions).toHaveLength(500);
+    expect(problems).toMatchObject([{ text: '#501', message: expect.stringContaining('at most 500 values') }]);
+  });
+
+  test('counts no values that are not there', () => {
+    const files = `${','.repeat(501)}${'TBD,'.repeat(501)}src/a,src/b`;
+
+    expect(read(withPart(`## Execution boundaries\n\n- Allowed files: ${files}`)).boundaries.files).toContain('src/b');
+  });
+
+  test.each([
+    ['at its end', '\n'.repeat(6_000)],
+    ['between the values of a field', `## Execution boundaries\n\n- Allowed files:\n${'\n\n\n  - src/a'.repeat(499)}`],
+  ])('counts no empty lines %s', (_where, more) => {
+    expect(parseContract(withPart(more)).problems).toEqual([]);
   });
 
   test('reads no limits in a line of more of them than anyone would write, and says so', () => {
