@@ -113,6 +113,39 @@ test('the old store is kept, and no process opens it any more', async () => {
   expect(await getRun(embedded.db, runId)).toMatchObject({ id: runId });
 });
 
+test('a process that has the old store open still writes nothing into it', async () => {
+  await moveStore(embedded.db, server.db, 'a1b2c3d4');
+
+  await expect(heartbeatWorker(embedded.db, { id: 'w1', capacity: 1 })).rejects.toThrow('was moved to PostgreSQL');
+  await expect(receiveDelivery(embedded.db, { id: 'd2', event: 'ping', payload: '{}' })).rejects.toThrow('was moved');
+  await expect(embedded.db.run('UPDATE runs SET priority = 1')).rejects.toThrow('was moved');
+  expect(await rowsOn(embedded.db, 'deliveries')).toBe(1);
+});
+
+test('a fraction of a millisecond, as older versions wrote it, is rounded; that of a reading is kept', async () => {
+  await embedded.db.run('UPDATE deliveries SET due_at_ms = 1795819013054.5156');
+  await embedded.db.run('UPDATE counters SET value = 0.5');
+
+  await moveStore(embedded.db, server.db, 'a1b2c3d4');
+
+  expect(await server.db.all('SELECT due_at_ms FROM deliveries')).toEqual([{ due_at_ms: 1795819013055 }]);
+  expect(await server.db.all('SELECT value FROM counters')).toEqual([{ value: 0.5 }]);
+});
+
+test('tables that a tool keeps in the file are left to it, and what does not fit is named', async () => {
+  await embedded.db.run('CREATE TABLE _tool_seq (seq INTEGER)');
+  await embedded.db.run('INSERT INTO _tool_seq VALUES (1)');
+  await embedded.db.run('UPDATE runs SET priority = 3000000000');
+
+  await expect(moveStore(embedded.db, server.db, 'a1b2c3d4')).rejects.toMatchObject({
+    code: 'outside.database',
+    message: expect.stringMatching(/rows of runs do not fit \(.*out of range/),
+  });
+
+  await embedded.db.run('UPDATE runs SET priority = 3');
+  await moveStore(embedded.db, server.db, 'a1b2c3d4');
+});
+
 test('a worker at work, or one that was a moment ago, is not left without its store', async () => {
   await heartbeatWorker(embedded.db, { id: 'w7', capacity: 1 });
 
@@ -158,4 +191,16 @@ test('a process that ends between copying and marking has moved the store: once 
   expect(rows).toEqual({});
   expect(await rowsOn(server.db, 'events')).toBe(122);
   await expect(migrate(embedded.another())).rejects.toThrow('was moved to PostgreSQL');
+});
+
+test('one that was worked on after such an end is not marked: what came since is nowhere else', async () => {
+  const broken = failing(embedded.db, /INSERT INTO migrations/);
+  await expect(moveStore(broken, server.db, 'a1b2c3d4')).rejects.toThrow('no room');
+  await enqueueRun(embedded.db, newRun(2));
+
+  await expect(moveStore(embedded.db, server.db, 'a1b2c3d4')).rejects.toThrow(
+    /was worked on since.*new, empty database/,
+  );
+
+  await migrate(embedded.another());
 });
