@@ -1,9 +1,10 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { MillwrightError } from '../src/errors.ts';
 import type { OpenRequest } from '../src/sandbox/sandbox.ts';
 import { FolderEngine } from './doubles/sandbox-engine.ts';
 import { type GateSite, gateContract, openSite, writes } from './support/gate-site.ts';
 import type { ChatRequest, Reply } from './support/model-stand-in.ts';
+import { createPostgresDatabase } from './support/postgres.ts';
 import { scripted } from './support/scripted.ts';
 import { until } from './support/until.ts';
 
@@ -23,25 +24,31 @@ class PoisonedEngine extends FolderEngine {
   }
 }
 
-test('an issue whose containers never start is given up after five tries, and another one goes on between them', async () => {
-  const engine = new PoisonedEngine();
-  site = await openSite({ env: { WORKER_CONCURRENCY: '1' }, replace: () => ({ sandbox: engine }) });
-  const { factory, labelled, reaches, status } = site;
-  const poisoned = await labelled();
-  await until(() => engine.tries === 1);
+test.each(['SQLite', 'PostgreSQL'])(
+  'an issue whose containers never start is given up after five tries, on %s, and another one goes on between them',
+  async (store) => {
+    const engine = new PoisonedEngine();
+    const server = store === 'PostgreSQL' ? await createPostgresDatabase() : null;
+    onTestFinished(async () => server?.drop());
+    const env = { WORKER_CONCURRENCY: '1', ...(server ? { DATABASE_URL: server.url } : {}) };
+    site = await openSite({ env, replace: () => ({ sandbox: engine }) });
+    const { factory, labelled, reaches, status } = site;
+    const poisoned = await labelled();
+    await until(() => engine.tries === 1);
 
-  const healthy = await labelled();
-  await reaches(healthy, 'agent:review');
-  expect(engine.tries).toBeLessThan(5);
-  await until(async () => {
-    // The back-off of minutes is over.
-    await factory.doors.db.run(`UPDATE runs SET run_after_ms = 0 WHERE issue = $1 AND state = 'queued'`, poisoned);
-    return site.labels(poisoned).includes('agent:failed');
-  });
+    const healthy = await labelled();
+    await reaches(healthy, 'agent:review');
+    expect(engine.tries).toBeLessThan(5);
+    await until(async () => {
+      // The back-off of minutes is over.
+      await factory.doors.db.run(`UPDATE runs SET run_after_ms = 0 WHERE issue = $1 AND state = 'queued'`, poisoned);
+      return site.labels(poisoned).includes('agent:failed');
+    });
 
-  expect(engine.tries).toBe(5);
-  expect(status(poisoned)).toContain('sandbox');
-});
+    expect(engine.tries).toBe(5);
+    expect(status(poisoned)).toContain('sandbox');
+  },
+);
 
 test('an issue that ends its worker each time is parked after twelve, and another one goes on', async () => {
   site = await openSite({ env: { WORKER_CONCURRENCY: '4' }, script: hangsFor('poison') });
