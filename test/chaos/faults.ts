@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Fault } from '../support/github/faults.ts';
 import type { GitHubStandIn } from '../support/github-stand-in.ts';
+import { createPostgresDatabase } from '../support/postgres.ts';
 import { type Call, calls } from './calls.ts';
 import { hurry, live } from './life.ts';
 
@@ -51,6 +52,8 @@ const cellsOf = (failures: readonly Failure[]) =>
       Array.from({ length: groups }, (_, part) => ({
         ...failure,
         mode,
+        // Each kind of failure meets both.
+        store: mode === 'before' ? 'SQLite' : 'PostgreSQL',
         part: part + 1,
         struck: calls.filter((_call, index) => index % groups === part),
       })),
@@ -73,19 +76,26 @@ export const whole = {
 /** Tests in files of their own, so that two processes share them: one with many lives in it takes long to start each git. */
 export const describeLives = (failures: readonly Failure[]) =>
   describe('an issue lives through it when each call once', { concurrent: true }, () => {
-    test.each(cellsOf(failures))('$what, $mode it takes effect (part $part)', { timeout: 600_000 }, async (cell) => {
-      const { left, site, hits } = await live(
-        cell.struck.map((call) => faultOf(call, cell)),
-        cell.timeoutMs,
-      );
-      await using _ = site;
+    test.each(cellsOf(failures))(
+      '$what, $mode it takes effect, on $store (part $part)',
+      { timeout: 600_000 },
+      async (cell) => {
+        await using stack = new AsyncDisposableStack();
+        const server = cell.store === 'PostgreSQL' ? await createPostgresDatabase() : null;
+        stack.defer(async () => server?.drop());
+        const { left, site, hits } = await live(
+          cell.struck.map((call) => faultOf(call, cell)),
+          { ...(cell.timeoutMs ? { timeoutMs: cell.timeoutMs } : {}), ...(server ? { databaseUrl: server.url } : {}) },
+        );
+        await using _ = site;
 
-      expect(cell.struck.filter((_call, index) => hits[index] !== 1).map(({ name }) => name)).toEqual([]);
-      expect(left).toMatchObject(whole);
-      expect(Object.values(left.checkRuns)).toEqual([['millwright'], ['millwright']]);
-      expect(hurried(site.github)).toEqual([]);
-      expect(site.github.unhandled()).toEqual([]);
-    });
+        expect(cell.struck.filter((_call, index) => hits[index] !== 1).map(({ name }) => name)).toEqual([]);
+        expect(left).toMatchObject(whole);
+        expect(Object.values(left.checkRuns)).toEqual([['millwright'], ['millwright']]);
+        expect(hurried(site.github)).toEqual([]);
+        expect(site.github.unhandled()).toEqual([]);
+      },
+    );
   });
 
 const faultOf = ({ method, path }: Call, { fault, mode }: Cell): Fault => ({

@@ -32,14 +32,15 @@ export interface Left {
 /**
  * The life of one issue: labelled, a question, its answer, a pull request, somebody's CI red on it, a second commit, merged.
  * Real service, store, git and HTTP; containers are folders. The faults are in place before the service starts.
- * `timeoutMs` is how long an answer of GitHub is waited for.
+ * `timeoutMs` is how long an answer of GitHub is waited for; without `databaseUrl` the store is the embedded one.
  */
 export async function live(
   faults: readonly Fault[],
-  timeoutMs = 30_000,
+  { timeoutMs = 30_000, databaseUrl }: { timeoutMs?: number; databaseUrl?: string } = {},
 ): Promise<{ left: Left; site: GateSite; hits: number[] }> {
   const placed: { hits: () => number }[] = [];
   const site = await openSite({
+    env: databaseUrl ? { DATABASE_URL: databaseUrl } : {},
     script: scripted([call('ask', { question: 'Which numbers?' }), ...writes('5\n'), ...writes('6\n')]),
     before: (github) => {
       for (const fault of faults) placed.push(github.fault(fault));
