@@ -16,6 +16,7 @@ import { printPatch, printRun } from './show.ts';
 import { CallError, cost, line, table, processTerminal as terminal, tokens } from './terminal.ts';
 
 const mostEvents = 100_000;
+const runsAtOnce = 4;
 
 export interface ListOptions {
   state?: RunState[];
@@ -65,7 +66,12 @@ async function listFrom(db: Database, options: ListOptions): Promise<void> {
   const runs = found
     .filter((run) => byName === undefined || `${run.owner}/${run.name}`.toLowerCase() === byName)
     .slice(0, limit);
-  const told = await Promise.all(runs.map(async (run) => ({ ...run, numbers: await runNumbers(run, { db }) })));
+  const told: (Run & { numbers: Awaited<ReturnType<typeof runNumbers>> })[] = [];
+  // A few at a time: whoever waits long for one of the store's connections is refused.
+  for (let at = 0; at < runs.length; at += runsAtOnce) {
+    const some = runs.slice(at, at + runsAtOnce);
+    told.push(...(await Promise.all(some.map(async (run) => ({ ...run, numbers: await runNumbers(run, { db }) })))));
+  }
   if (options.json) return terminal.out(JSON.stringify(told, null, 2));
   if (told.length === 0) return terminal.err(states.states || byName ? 'No such runs.' : 'No runs yet.');
   const rows = told.map(({ numbers, ...run }) => [

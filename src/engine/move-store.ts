@@ -104,7 +104,7 @@ interface Column {
 }
 
 async function insert(target: Sql, table: string, columns: readonly Column[], rows: readonly Row[]): Promise<number> {
-  const values = rows.flatMap((row) => columns.map(({ name, type }) => holdable(row[name] ?? null, type)));
+  const values = rows.flatMap((row) => columns.map(({ name, type }) => whole(row[name] ?? null, type)));
   const places = rows.map(
     (_, row) => `(${columns.map((__, column) => `$${row * columns.length + column + 1}`).join(', ')})`,
   );
@@ -119,9 +119,8 @@ async function insert(target: Sql, table: string, columns: readonly Column[], ro
   }
 }
 
-/** As PostgreSQL takes it: no NUL in texts, and no fraction of a millisecond, which older versions wrote, in whole numbers. */
-function holdable(value: SqlValue, type: string): SqlValue {
-  if (typeof value === 'string') return value.replaceAll('\0', '\ufffd');
+/** PostgreSQL takes no fraction where a column is of whole numbers; older versions wrote some of a millisecond. */
+function whole(value: SqlValue, type: string): SqlValue {
   return typeof value === 'number' && /INT/i.test(type) ? Math.ceil(value) : value;
 }
 

@@ -60,11 +60,11 @@ class PostgresDatabase implements Database {
   }
 
   async all<Row>(text: string, ...values: SqlValue[]): Promise<Row[]> {
-    return (await atDoor(this.pool.query(text, values))).rows as Row[];
+    return (await atDoor(this.pool.query(text, values.map(holdable)))).rows as Row[];
   }
 
   async run(text: string, ...values: SqlValue[]): Promise<number> {
-    return (await atDoor(this.pool.query(text, values))).rowCount ?? 0;
+    return (await atDoor(this.pool.query(text, values.map(holdable)))).rowCount ?? 0;
   }
 
   async transaction<T>(work: (sql: Sql) => Promise<T>, options: { claimLock?: boolean } = {}): Promise<T> {
@@ -218,10 +218,14 @@ class Listening {
 
 function sqlOf(client: pg.PoolClient): Sql {
   return {
-    all: async <Row>(text: string, ...values: SqlValue[]) => (await atDoor(client.query(text, values))).rows as Row[],
-    run: async (text, ...values) => (await atDoor(client.query(text, values))).rowCount ?? 0,
+    all: async <Row>(text: string, ...values: SqlValue[]) =>
+      (await atDoor(client.query(text, values.map(holdable)))).rows as Row[],
+    run: async (text, ...values) => (await atDoor(client.query(text, values.map(holdable)))).rowCount ?? 0,
   };
 }
+
+/** PostgreSQL has no NUL in its texts, and people may send one. */
+const holdable = (value: SqlValue): SqlValue => (typeof value === 'string' ? value.replaceAll('\0', '\ufffd') : value);
 
 /** BIGINT (20) and NUMERIC (1700, the sum of BIGINTs) as numbers: milliseconds and micro-dollars fit in 53 bits. */
 const numbersAsNumbers = {

@@ -78,6 +78,8 @@ export const weekMs = 7 * 24 * 60 * 60_000;
 
 /** Writes down that an attempt has ended or waits, in the transaction that says so. What it came to is measured afterwards. */
 export async function noteEnd(db: Database, sql: Sql, runId: string, outcome: string): Promise<void> {
+  // The records before the weeks, as everywhere: in another order two changes would wait for each other.
+  await sql.run('UPDATE records SET due = due WHERE run_id = $1', runId);
   // Before and after: an end that moves to another week changes both.
   await markWeeks(sql, runId);
   await sql.run(
@@ -101,7 +103,7 @@ export async function noteEnd(db: Database, sql: Sql, runId: string, outcome: st
 export async function markWeeks(sql: Sql, runId: string): Promise<void> {
   await sql.run(
     `INSERT INTO record_weeks (repository, week, stale, data)
-     SELECT DISTINCT repository, week, 1, '' FROM records WHERE run_id = $1
+     SELECT DISTINCT repository, week, 1, '' FROM records WHERE run_id = $1 ORDER BY repository, week
      ON CONFLICT (repository, week) DO UPDATE SET stale = record_weeks.stale + 1`,
     runId,
   );
@@ -149,6 +151,8 @@ export async function saveMeasures(
   also: (sql: Sql, causes: readonly Cause[]) => Promise<void> = async () => {},
 ): Promise<boolean> {
   const saved = await db.transaction(async (sql) => {
+    // The run's row first, as whatever ends it does: in another order the two would wait for each other.
+    await sql.run('UPDATE runs SET updated_at_ms = updated_at_ms WHERE id = $1', end.runId);
     const changed = await sql.run(
       `UPDATE records SET due = 0, outcome = $4, stage = $5, sent_back = $6, rounds = $7, rework = $8, judged = $9,
          first_round_pass = $10, patch_ms = $11, review_ms = $12, turns = $13, tokens = $14, micro_usd = $15, unpriced = $16,

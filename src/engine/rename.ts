@@ -71,7 +71,7 @@ async function moveReservations(sql: Sql, from: string, to: string): Promise<voi
 
 async function moveSpend(sql: Sql, from: string, to: string): Promise<void> {
   const rows = await sql.all<{ budget: string }>(
-    `SELECT budget FROM limits WHERE substr(budget, 1, $1) = $2 OR substr(budget, 1, $3) = $4`,
+    `SELECT budget FROM limits WHERE substr(budget, 1, $1) = $2 OR substr(budget, 1, $3) = $4 ORDER BY budget`,
     `issue:${from}#`.length,
     `issue:${from}#`,
     `repo:${from}`.length,
@@ -80,19 +80,34 @@ async function moveSpend(sql: Sql, from: string, to: string): Promise<void> {
   for (const { budget } of rows) {
     const now = moved(budget, from, to);
     if (now === budget) continue;
+    // Taken out first: what another process sets aside there at this moment is waited for, and comes along.
+    const [taken] = await sql.all<LimitRow>('DELETE FROM limits WHERE budget = $1 RETURNING *', budget);
+    if (!taken) continue;
     await sql.run(
       `INSERT INTO limits (budget, spent_micro_usd, spent_tokens, reserved_micro_usd, reserved_tokens, unpriced_calls, updated_at_ms)
-       SELECT CAST($2 AS TEXT), spent_micro_usd, spent_tokens, reserved_micro_usd, reserved_tokens, unpriced_calls, updated_at_ms
-       FROM limits WHERE budget = $1
+       VALUES ($1, $2, $3, $4, $5, $6, $7)
        ON CONFLICT (budget) DO UPDATE SET
          spent_micro_usd = limits.spent_micro_usd + excluded.spent_micro_usd,
          spent_tokens = limits.spent_tokens + excluded.spent_tokens,
          reserved_micro_usd = limits.reserved_micro_usd + excluded.reserved_micro_usd,
          reserved_tokens = limits.reserved_tokens + excluded.reserved_tokens,
          unpriced_calls = limits.unpriced_calls + excluded.unpriced_calls`,
-      budget,
       now,
+      taken.spent_micro_usd,
+      taken.spent_tokens,
+      taken.reserved_micro_usd,
+      taken.reserved_tokens,
+      taken.unpriced_calls,
+      taken.updated_at_ms,
     );
-    await sql.run('DELETE FROM limits WHERE budget = $1', budget);
   }
+}
+
+interface LimitRow {
+  spent_micro_usd: number;
+  spent_tokens: number;
+  reserved_micro_usd: number;
+  reserved_tokens: number;
+  unpriced_calls: number;
+  updated_at_ms: number;
 }

@@ -74,7 +74,8 @@ async function headsOf(db: Database, filter: RunFilter, states: readonly RunStat
   const bind = (value: SqlValue) => `$${values.push(value)}`;
   const conditions: string[] = [];
   const words = filter.text !== undefined;
-  if (filter.text !== undefined) conditions.push(`LOWER(title) LIKE ${bind(`%${pattern(filter.text)}%`)} ESCAPE '!'`);
+  if (filter.text !== undefined)
+    conditions.push(`LOWER(title) LIKE LOWER(${bind(`%${pattern(filter.text)}%`)}) ESCAPE '!'`);
   // Spelt otherwise than in the index of states where there are words: that one would be taken, and each row read for its title.
   if (states.length > 0) conditions.push(`(state || ${words ? `'' || ''` : `''`}) IN (${states.map(bind).join(', ')})`);
   if (filter.repository !== undefined) conditions.push(`repository = ${bind(filter.repository)}`);
@@ -93,8 +94,8 @@ async function headsOf(db: Database, filter: RunFilter, states: readonly RunStat
   return rows.map(headOf);
 }
 
-/** What is searched for, with the wildcards of LIKE made plain. */
-const pattern = (text: string) => text.toLowerCase().replace(/[!%_]/g, '!$&');
+/** What is searched for, with the wildcards of LIKE made plain. Its case is left to the store: SQLite knows that of ASCII letters alone. */
+const pattern = (text: string) => text.replace(/[!%_]/g, '!$&');
 
 function headOf(row: HeadRow): RunHead {
   return {

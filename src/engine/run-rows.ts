@@ -37,8 +37,11 @@ export interface RunRow {
   ended_at_ms: number | null;
 }
 
+/** GitHub's own limit. A longer one, of a contract in a file, would not fit into PostgreSQL's indexes. */
+const longestTitleChars = 256;
+
 /** The column beside the request, for lists and searches. PostgreSQL keeps no NUL in a text. */
-export const titleOf = (request: RunRequest): string => request.title.replaceAll('\0', '');
+export const titleOf = (request: RunRequest): string => request.title.replaceAll('\0', '').slice(0, longestTitleChars);
 
 export function runOf(row: RunRow): Run {
   return {

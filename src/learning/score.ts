@@ -86,7 +86,7 @@ async function raiseRemoval(db: Database, { id, repository }: Lesson): Promise<v
   const signature = `removal:${id}`;
   await db.run(
     `INSERT INTO lessons (id, repository, signature, state, data, due, due_at_ms, created_at_ms, updated_at_ms)
-     VALUES ($1, $2, $3, 'new', $4, 1, ${db.nowMs}, ${db.nowMs}, ${db.nowMs}) ON CONFLICT (repository, signature) DO NOTHING`,
+     VALUES ($1, $2, $3, 'new', $4, 1, ${db.nowMs}, ${db.nowMs}, ${db.nowMs}) ON CONFLICT DO NOTHING`,
     lessonId(repository, signature),
     repository,
     signature,

@@ -45,6 +45,26 @@ describe.each(stores)('a repository with a new name on %s', (_engine, open) => {
     expect(await call(to.key)).toMatchObject({ ok: false });
   });
 
+  test('loses nothing that another process sets aside at that moment', async () => {
+    const key = `issue:${from}#7`;
+    await reserve(store.db, {
+      runId: 'r1',
+      budgets: [{ key, limitUsd: null, limitTokens: null }],
+      worstUsd: 1,
+      worstTokens: 10,
+    });
+    let renamed: Promise<void> | null = null;
+
+    await store.another().transaction(async (sql) => {
+      await sql.run('UPDATE limits SET reserved_tokens = reserved_tokens + 50 WHERE budget = $1', key);
+      renamed = rename();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    });
+    await renamed;
+
+    expect(await spentOn(store.db, `issue:${to.key}#7`)).toMatchObject({ reservedTokens: 60 });
+  });
+
   test('does not apply a command again that was applied under the old name', async () => {
     await once(store.db, `commands:${from}`, 'comment:1:0', async () => {});
 

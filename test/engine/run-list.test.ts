@@ -54,6 +54,22 @@ describe.each(stores)('the list of runs on %s', (_name, open) => {
     expect(await issues({ states: ['failed'], repository: 'github.com/acme/shop', text: 'limit' })).toEqual([1]);
   });
 
+  test('finds letters beyond ASCII as they are written, and a text with NUL nowhere', async () => {
+    await put(1, 'Ärger mit der ÄNDERUNG');
+
+    for (const text of ['Ärger', 'ÄNDERUNG', 'mit DER Ä']) expect(await issues({ text })).toEqual([1]);
+    expect(await issues({ text: 'a\0b' })).toEqual([]);
+    expect(await issues({ repository: 'a\0b' })).toEqual([]);
+  });
+
+  test('keeps a title short enough for every index', async () => {
+    const long = Array.from({ length: 3_000 }, (_, index) => String.fromCodePoint(0x4e00 + ((index * 7919) % 20_000)));
+
+    await put(1, long.join(''));
+
+    expect((await listRunHeads(db, { limit: 1 }))[0]?.title).toBe(long.slice(0, 256).join(''));
+  });
+
   test('has the title that the request has now', async () => {
     const id = await put(1, 'old', 'acme/shop', 'waiting');
 

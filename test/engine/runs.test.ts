@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { claimRun, heartbeat, releaseLease } from '../../src/engine/claim.ts';
 import { eventsOf } from '../../src/engine/ledger.ts';
 import { queuePosition } from '../../src/engine/queue-position.ts';
+import { dueRecords, saveMeasures } from '../../src/engine/records.ts';
 import {
   beginAttempt,
   endRun,
@@ -22,6 +23,11 @@ import { claimNext, labelled, newRun, outcome, request, runInState } from '../su
 import { stores, type TestStore } from '../support/stores.ts';
 import { until } from '../support/until.ts';
 
+const measures = {
+  ...{ stage: 'build', sentBack: [], rounds: 0, rework: 0, judged: false, firstRoundPass: false },
+  ...{ patchMs: null, reviewMs: null, turns: 0, tokens: 0, costUsd: null },
+};
+
 describe.each(stores)('runs on %s', (_engine, open) => {
   let store: TestStore;
   beforeEach(async () => {
@@ -31,6 +37,30 @@ describe.each(stores)('runs on %s', (_engine, open) => {
 
   const claim = (worker?: string) => claimNext(store.db, worker);
   const runIn = (state: RunState) => runInState(store.db, state);
+
+  test('words with a NUL in them stop a run as others do, and name none', async () => {
+    const id = await runIn('queued');
+
+    expect(await getRun(store.db, `${id}\0`)).toBeNull();
+    expect(await requestCancel(store.db, id, { by: 'grace', reason: 'a\0b' })).toBe('stopped');
+    expect((await getRun(store.db, id))?.outcome?.detail ?? '').toMatch(/^a.?b$/s);
+  });
+
+  test('an end that comes while the one before is measured waits for that, and neither fails', async () => {
+    const id = await runIn('failed');
+    const [end] = await dueRecords(store.db, 1);
+    if (!end) throw new Error('nothing to measure');
+    const another = store.another();
+    let ended: Promise<boolean> | null = null;
+
+    const saved = await saveMeasures(store.db, end, measures, { causes: [], failure: null }, async () => {
+      ended = endRun(another, id, 'stopped', { ...outcome, code: 'stopped' });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    });
+
+    expect(saved).toBe(true);
+    expect(await ended).toBe(true);
+  });
 
   test('an issue is queued once, though it is asked for twenty times at once', async () => {
     const other = store.another();
