@@ -10,6 +10,7 @@ const connectTimeoutMs = 5_000;
 /** Longest wait for a lock or a statement: beyond it the work is rolled back and tried again by whoever asked. */
 const lockTimeoutMs = 10_000;
 const statementTimeoutMs = 30_000;
+const measureTimeoutMs = 10 * 60_000;
 /** A stopped worker (SIGSTOP, a lost machine) must not keep the claim lock from the others. */
 const idleInTransactionTimeoutMs = 10_000;
 /** Waits between tries to get the listening connection back. */
@@ -106,13 +107,11 @@ class PostgresDatabase implements Database {
 
   /** Files of a server do not shrink when rows go; the rows themselves are measured, compressed as they lie there. */
   async liveBytes(): Promise<number> {
-    const [row] = await this.all<{ bytes: number }>(
-      `SELECT CAST((SELECT COALESCE(SUM(pg_column_size(data)), 0) FROM events)
-         + (SELECT COALESCE(SUM(pg_column_size(output)), 0) FROM stages)
-         + (SELECT COALESCE(SUM(pg_column_size(body)), 0) FROM patches)
-         + (SELECT COALESCE(SUM(pg_column_size(payload)), 0) FROM deliveries) AS BIGINT) AS bytes`,
-    );
-    return row?.bytes ?? 0;
+    return await this.transaction(async (sql) => {
+      // Tens of gigabytes on a slow disk take longer than a statement may.
+      await sql.run(`SET LOCAL statement_timeout = ${measureTimeoutMs}`);
+      return await measuredBytes(sql);
+    });
   }
 
   /** The server's own vacuum makes the room of deleted rows usable again. */
@@ -214,6 +213,16 @@ class Listening {
     const [sender, channel] = payload.split(' ');
     if (sender !== this.self) this.listeners.tell(channel as WakeChannel);
   }
+}
+
+async function measuredBytes(sql: Sql): Promise<number> {
+  const [row] = await sql.all<{ bytes: number }>(
+    `SELECT CAST((SELECT COALESCE(SUM(pg_column_size(data)), 0) FROM events)
+       + (SELECT COALESCE(SUM(pg_column_size(output)), 0) FROM stages)
+       + (SELECT COALESCE(SUM(pg_column_size(body)), 0) FROM patches)
+       + (SELECT COALESCE(SUM(pg_column_size(payload)), 0) FROM deliveries) AS BIGINT) AS bytes`,
+  );
+  return row?.bytes ?? 0;
 }
 
 function sqlOf(client: pg.PoolClient): Sql {
