@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AttemptStart, RunRequest } from '../run.ts';
 import type { Database, Sql } from './database.ts';
-import { type RunRow, titleOf } from './run-rows.ts';
+import { type RunRow, storableLimit, titleOf } from './run-rows.ts';
 
 export interface NewRun {
   /** `host/owner/name`, in lower case. */
@@ -52,8 +52,8 @@ export async function insertRun(db: Database, sql: Sql, run: NewRun): Promise<Ru
     JSON.stringify(run.request),
     run.branch,
     run.priority ?? priorityOf(run.start),
-    run.limits?.repository ?? 1,
-    run.limits?.organization ?? 4,
+    storableLimit(run.limits?.repository) ?? 1,
+    storableLimit(run.limits?.organization) ?? 4,
     run.pullRequest ?? null,
     run.headSha ?? null,
     titleOf(run.request),

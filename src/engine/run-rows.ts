@@ -37,6 +37,10 @@ export interface RunRow {
   ended_at_ms: number | null;
 }
 
+/** A policy may name any number of runs at once; the column holds those below 2^31. */
+export const storableLimit = (runs: number | undefined) =>
+  runs === undefined ? undefined : Math.min(runs, 2 ** 31 - 1);
+
 /** GitHub's own limit. A longer one, of a contract in a file, would not fit into PostgreSQL's indexes. */
 const longestTitleChars = 256;
 
@@ -92,8 +96,8 @@ export function assignments(fields: RunFields, first: number): { sets: string[];
     ['head_sha', fields.headSha],
     ['branch', fields.branch],
     ['failures', fields.failures],
-    ['limit_repository', fields.limits?.repository],
-    ['limit_organization', fields.limits?.organization],
+    ['limit_repository', storableLimit(fields.limits?.repository)],
+    ['limit_organization', storableLimit(fields.limits?.organization)],
   ];
   const present = columns.filter((column): column is [string, SqlValue] => column[1] !== undefined);
   return {

@@ -82,8 +82,8 @@ async function reserveIn(db: Database, sql: Sql, budget: Budget, micro: number, 
     budget.key,
     micro,
     tokens,
-    budget.limitUsd === null ? Number.MAX_SAFE_INTEGER : Math.floor(budget.limitUsd * 1e6 + roundingSlack),
-    Math.floor(budget.limitTokens ?? Number.MAX_SAFE_INTEGER),
+    storable((budget.limitUsd ?? Number.MAX_SAFE_INTEGER) * 1e6 + roundingSlack),
+    storable(budget.limitTokens ?? Number.MAX_SAFE_INTEGER),
   );
   return changed > 0;
 }
@@ -183,6 +183,9 @@ interface LimitRow {
   reserved_tokens: number;
   unpriced_calls: number;
 }
+
+/** A limit may be any number; one that no column could hold is none. */
+const storable = (limit: number) => Math.min(Math.floor(limit), Number.MAX_SAFE_INTEGER);
 
 /** What a product of decimals may be off by, in micro-dollars: 0.1 × 3 is not 0.3 for a float. */
 const roundingSlack = 1e-4;

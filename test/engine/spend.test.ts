@@ -37,6 +37,10 @@ describe.each(stores)('money and tokens on %s', (engine, open) => {
     expect(await spentOn(store.db, day(null).key)).toEqual(spent);
   });
 
+  test('a limit larger than any column holds limits nothing', async () => {
+    expect(await call(0.1, 10, issue(1e20, 1e20), day(1e20))).toMatchObject({ ok: true });
+  });
+
   test('a call that fits one budget but not another takes from neither, and names the full one', async () => {
     expect(await call(2, 10, issue(5), day(1))).toEqual({ ok: false, key: day(1).key });
     expect(await call(0.1, 101, issue(5, 100), day(1))).toEqual({ ok: false, key: issue(5).key });
