@@ -48,7 +48,7 @@ function readItems(lines: readonly Line[], keepsNone = false): Item[] {
 }
 
 /** Commas part items, but not those inside backticks, quotes, braces, brackets or parentheses. One by one: whoever has read enough goes away. */
-export function* splitAtCommas(text: string): Generator<string> {
+function* splitAtCommas(text: string): Generator<string> {
   for (let rest = text; ; ) {
     const commas = partingCommas(rest);
     let start = 0;
