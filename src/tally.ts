@@ -50,8 +50,8 @@ export class Tally {
 /** One spelling for a name with its labels, sorted: `name{"a":"1"}`. */
 export function counterId(name: string, labels: Readonly<Record<string, string>>): string {
   const sorted = Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  // PostgreSQL keeps no NUL in text; a label is bounded, whoever chose its text.
-  const bounded = sorted.map(([key, value]) => [key, value.replaceAll('\0', '').slice(0, 100)]);
+  // Whoever chose a label's text, it is bounded.
+  const bounded = sorted.map(([key, value]) => [key, value.slice(0, 100)]);
   return `${name}${JSON.stringify(Object.fromEntries(bounded))}`;
 }
 

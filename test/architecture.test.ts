@@ -57,6 +57,7 @@ interface Reach {
 const errors = /^errors\.ts$/;
 const clock = /^clock\.ts$/;
 const run = /^run\.ts$/;
+const inOrder = /^in-order\.ts$/;
 const contract = /^contract\//;
 const doorTypes = /^(?:(git|github|mcp|model|sandbox)\/\1|engine\/database|clock|doors)\.ts$/;
 
@@ -68,12 +69,12 @@ const rooms: Record<string, Reach> = {
   git: { values: [errors], types: [doorTypes] },
   mcp: { values: [errors], types: [] },
   model: { values: [errors], types: [clock, /^contract\/walls\.ts$/] },
-  sandbox: { values: [errors], types: [clock] },
+  sandbox: { values: [errors, inOrder], types: [clock] },
   agent: {
     values: [errors, contract, /^model\/(?:context-window|prices|json-text)\.ts$/, /^sandbox\/command-policy\.ts$/],
     types: [doorTypes],
   },
-  verification: { values: [errors, contract], types: [doorTypes] },
+  verification: { values: [errors, contract, inOrder], types: [doorTypes] },
   context: {
     values: [errors, contract, /^model\/context-window\.ts$/, /^verification\/test-paths\.ts$/],
     types: [doorTypes],

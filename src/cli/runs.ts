@@ -6,6 +6,7 @@ import { patchOf } from '../engine/patches.ts';
 import { beginAttempt, getRun, listRuns, requestCancel } from '../engine/runs.ts';
 import { unsettledOf } from '../engine/spend.ts';
 import { asMillwrightError } from '../errors.ts';
+import { inOrder } from '../in-order.ts';
 import { openStore } from '../open-store.ts';
 import type { Run, RunState, StageName } from '../run.ts';
 import { otherRunLive, retryRefusal, retryStart } from '../run-actions.ts';
@@ -66,12 +67,8 @@ async function listFrom(db: Database, options: ListOptions): Promise<void> {
   const runs = found
     .filter((run) => byName === undefined || `${run.owner}/${run.name}`.toLowerCase() === byName)
     .slice(0, limit);
-  const told: (Run & { numbers: Awaited<ReturnType<typeof runNumbers>> })[] = [];
   // A few at a time: whoever waits long for one of the store's connections is refused.
-  for (let at = 0; at < runs.length; at += runsAtOnce) {
-    const some = runs.slice(at, at + runsAtOnce);
-    told.push(...(await Promise.all(some.map(async (run) => ({ ...run, numbers: await runNumbers(run, { db }) })))));
-  }
+  const told = await inOrder(runs, runsAtOnce, async (run) => ({ ...run, numbers: await runNumbers(run, { db }) }));
   if (options.json) return terminal.out(JSON.stringify(told, null, 2));
   if (told.length === 0) return terminal.err(states.states || byName ? 'No such runs.' : 'No runs yet.');
   const rows = told.map(({ numbers, ...run }) => [

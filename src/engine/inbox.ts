@@ -130,8 +130,7 @@ export async function failDelivery(
        finished_at_ms = CASE WHEN ${mayRetry} THEN NULL ELSE ${db.nowMs} END
      WHERE id = $1 AND state = 'new' RETURNING state`,
     id,
-    // PostgreSQL keeps no NUL in text.
-    message.replaceAll('\0', '').slice(0, 4000),
+    message.slice(0, 4000),
     wholeMs(retryInMs ?? 0),
   );
   await db.wake('deliveries');

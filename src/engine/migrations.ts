@@ -37,14 +37,8 @@ export async function migrate(db: Database, list: readonly Migration[] = migrati
 /** Stands in the history of a store whose rows are another's now; no schema will be this new. */
 const movedId = 1_000_000;
 
-/** From now on the embedded store is refused, by this version and by older ones, and a process that has it open writes nothing into these tables. */
-export async function markMoved(sql: Sql, nowMs: string, tables: readonly string[]): Promise<void> {
-  for (const table of [...tables, 'workers'])
-    for (const change of ['INSERT', 'UPDATE'])
-      await sql.run(
-        `CREATE TRIGGER "${table}_moved_${change}" BEFORE ${change} ON "${table}"
-         BEGIN SELECT RAISE(ABORT, 'this store was moved to PostgreSQL; start the service with DATABASE_URL'); END`,
-      );
+/** From now on the store is refused, by this version and by older ones. */
+export async function markMoved(sql: Sql, nowMs: string): Promise<void> {
   await sql.run(`INSERT INTO migrations (id, checksum, applied_at_ms) VALUES ($1, 'moved', ${nowMs})`, movedId);
 }
 

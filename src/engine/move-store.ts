@@ -29,9 +29,20 @@ export async function moveStore(from: Database, to: Database, instance: string):
     await refuseWorkers(source, from.nowMs);
     const tables = await tablesOf(source, to);
     const rows = await to.transaction((target) => copyAll(source, target, { tables, instance }), { claimLock: true });
-    await markMoved(source, from.nowMs, tables);
+    await refuseWrites(source, [...tables, 'workers']);
+    await markMoved(source, from.nowMs);
     return { rows };
   });
+}
+
+/** Reaches a process that has the store open already, too: its rows would be nowhere else. */
+async function refuseWrites(source: Sql, tables: readonly string[]): Promise<void> {
+  for (const table of tables)
+    for (const change of ['INSERT', 'UPDATE'])
+      await source.run(
+        `CREATE TRIGGER "${table}_moved_${change}" BEFORE ${change} ON "${table}"
+         BEGIN SELECT RAISE(ABORT, 'this store was moved to PostgreSQL; start the service with DATABASE_URL'); END`,
+      );
 }
 
 async function refuseWorkers(source: Sql, nowMs: string): Promise<void> {

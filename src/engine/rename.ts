@@ -1,4 +1,5 @@
 import type { Sql } from './database.ts';
+import type { LimitRow } from './spend.ts';
 
 /**
  * Moves what is kept of a repository to another name: runs, what they spent and set aside, records, lessons, commands that
@@ -81,7 +82,10 @@ async function moveSpend(sql: Sql, from: string, to: string): Promise<void> {
     const now = moved(budget, from, to);
     if (now === budget) continue;
     // Taken out first: what another process sets aside there at this moment is waited for, and comes along.
-    const [taken] = await sql.all<LimitRow>('DELETE FROM limits WHERE budget = $1 RETURNING *', budget);
+    const [taken] = await sql.all<LimitRow & { updated_at_ms: number }>(
+      'DELETE FROM limits WHERE budget = $1 RETURNING *',
+      budget,
+    );
     if (!taken) continue;
     await sql.run(
       `INSERT INTO limits (budget, spent_micro_usd, spent_tokens, reserved_micro_usd, reserved_tokens, unpriced_calls, updated_at_ms)
@@ -101,13 +105,4 @@ async function moveSpend(sql: Sql, from: string, to: string): Promise<void> {
       taken.updated_at_ms,
     );
   }
-}
-
-interface LimitRow {
-  spent_micro_usd: number;
-  spent_tokens: number;
-  reserved_micro_usd: number;
-  reserved_tokens: number;
-  unpriced_calls: number;
-  updated_at_ms: number;
 }

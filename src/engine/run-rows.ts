@@ -44,8 +44,8 @@ export const storableLimit = (runs: number | undefined) =>
 /** GitHub's own limit. A longer one, of a contract in a file, would not fit into PostgreSQL's indexes. */
 const longestTitleChars = 256;
 
-/** The column beside the request, for lists and searches. PostgreSQL keeps no NUL in a text. */
-export const titleOf = (request: RunRequest): string => request.title.replaceAll('\0', '').slice(0, longestTitleChars);
+/** The column beside the request, for lists and searches. */
+export const titleOf = (request: RunRequest): string => request.title.slice(0, longestTitleChars);
 
 export function runOf(row: RunRow): Run {
   return {

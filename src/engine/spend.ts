@@ -176,7 +176,8 @@ export async function spentOnIssues(
   return rows.map((row) => ({ key: row.budget, usd: row.spent_micro_usd / 1e6, unpricedCalls: row.unpriced_calls }));
 }
 
-interface LimitRow {
+/** A row of `limits`. */
+export interface LimitRow {
   spent_micro_usd: number;
   spent_tokens: number;
   reserved_micro_usd: number;

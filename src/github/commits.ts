@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Octokit } from '@octokit/rest';
 import type { BranchMove, CommitByHost, FileChange, RepositoryGitHub } from './github.ts';
-import { notThere, orNull, statusOf } from './octokit-client.ts';
+import { notImplemented, orNull, statusOf } from './octokit-client.ts';
 
 interface At {
   owner: string;
@@ -93,7 +93,7 @@ async function unlessRefused<T>(work: Promise<T>): Promise<T | null> {
   } catch (error) {
     const status = statusOf(error);
     const limited = (error as { retryAfterMs?: number }).retryAfterMs !== undefined;
-    if (status === null || (status >= 500 && status !== notThere) || status === 401 || status === 429 || limited)
+    if (status === null || (status >= 500 && status !== notImplemented) || status === 401 || status === 429 || limited)
       throw error;
     return null;
   }

@@ -146,7 +146,7 @@ async function waitForQuiet({ untilMs }: ReturnType<typeof quietOf>, clock: Cloc
 }
 
 /** 501: what the host has not built does not come by asking again. */
-export const notThere = 501;
+export const notImplemented = 501;
 
 interface Failure {
   status: number | null;
@@ -166,7 +166,7 @@ function readFailure(error: unknown, clock: Clock): Failure {
   return {
     status,
     nothingHappened: limited,
-    transient: status === null || (status >= 500 && status !== notThere) || limited,
+    transient: status === null || (status >= 500 && status !== notImplemented) || limited,
     retryAfterMs: limited ? retryAfterMs(headers, clock) : undefined,
   };
 }

@@ -76,22 +76,24 @@ export async function raiseLessons(
     if (notTeachable.includes(kind)) continue;
     const again = `(SELECT COUNT(DISTINCT run_id) FROM causes
        WHERE repository = CAST($1 AS TEXT) AND signature = CAST($2 AS TEXT)) >= ${leastRuns}`;
+    const add = (id: string) =>
+      sql.run(
+        `INSERT INTO lessons (id, repository, signature, state, data, due, due_at_ms, created_at_ms, updated_at_ms)
+         SELECT CAST($3 AS TEXT), CAST($1 AS TEXT), CAST($2 AS TEXT), 'new', '{}', 1, ${db.nowMs}, ${db.nowMs}, ${db.nowMs}
+         WHERE ${again} ON CONFLICT DO NOTHING`,
+        repository,
+        signature,
+        id,
+      );
+    if ((await add(lessonId(repository, signature))) > 0) continue;
     const known = await sql.run(
       `UPDATE lessons SET due = CASE WHEN state IN ('new', 'open') THEN due + 1 ELSE due END
        WHERE repository = $1 AND signature = $2 AND ${again}`,
       repository,
       signature,
     );
-    if (known > 0) continue;
-    // The id may be taken by a lesson that went along when its repository gave this name up.
-    await sql.run(
-      `INSERT INTO lessons (id, repository, signature, state, data, due, due_at_ms, created_at_ms, updated_at_ms)
-       SELECT CAST($3 AS TEXT), CAST($1 AS TEXT), CAST($2 AS TEXT), 'new', '{}', 1, ${db.nowMs}, ${db.nowMs}, ${db.nowMs}
-       WHERE ${again} ON CONFLICT DO NOTHING`,
-      repository,
-      signature,
-      lessonId(repository, signature),
-    );
+    // Its id may be that of a lesson which went along when another repository gave this name up.
+    if (known === 0) await add(lessonId(`${repository}\n`, signature));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Container } from 'dockerode';
+import { inOrder } from '../in-order.ts';
 import { pathFacts } from './archive.ts';
 import type { LayerEntry } from './layer-reader.ts';
 import type { ChangeLimits, ContainerChange } from './sandbox.ts';
@@ -69,14 +70,11 @@ async function replacedFolders(
   const samples = [...sampleChildren(layer, base)];
   if (samples.length > maxLooks) return null;
   const found: ContainerChange[] = [];
-  for (let at = 0; at < samples.length; at += looksAtOnce) {
-    const part = samples.slice(at, at + looksAtOnce);
-    const facts = await Promise.all(part.map(([, child]) => pathFacts(container, `${workdir}/${child}`)));
-    for (const [index, [folder, child]] of part.entries()) {
-      const fact = facts[index];
-      if (!fact) found.push({ kind: 'deleted', path: folder });
-      else if (fact.kind === 'other') found.push({ kind: 'odd', path: child, what: fact.what });
-    }
+  const facts = await inOrder(samples, looksAtOnce, ([, child]) => pathFacts(container, `${workdir}/${child}`));
+  for (const [index, [folder, child]] of samples.entries()) {
+    const fact = facts[index];
+    if (!fact) found.push({ kind: 'deleted', path: folder });
+    else if (fact.kind === 'other') found.push({ kind: 'odd', path: child, what: fact.what });
   }
   return found.sort((a, b) => Number(a.kind === 'odd') - Number(b.kind === 'odd'));
 }

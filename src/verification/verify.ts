@@ -1,3 +1,4 @@
+import { inOrder } from '../in-order.ts';
 import type { Overlay } from '../sandbox/sandbox.ts';
 import { readAnnotations, treePaths } from './annotations.ts';
 import { createBenches, type Part } from './benches.ts';
@@ -84,22 +85,6 @@ export async function verify(request: VerifyRequest, doors: VerifyDoors, signal:
 async function rollbackOf(request: VerifyRequest, git: VerifyDoors['git']): Promise<Verdict['rollbackTried']> {
   const { ok, note } = await tryRollback(git, request.repository, { base: request.base, head: request.tree });
   return { ok, note };
-}
-
-/** At most `parallel` at a time, taken up in order; results stand in the order of the items. */
-async function inOrder<T, R>(
-  items: readonly T[],
-  parallel: number,
-  work: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const lane = async () => {
-    for (let index = next++; index < items.length; index = next++)
-      results[index] = await work(items[index] as T, index);
-  };
-  await Promise.all(Array.from({ length: Math.min(parallel, items.length) }, lane));
-  return results;
 }
 
 function testsOnly(overlay: Overlay): Part | null {

@@ -1,6 +1,6 @@
 import { repositoryKey } from '../doors.ts';
 import { repositoriesWithRuns } from '../engine/run-list.ts';
-import type { Role } from '../github/github.ts';
+import { inOrder } from '../in-order.ts';
 import type { Viewer } from './access.ts';
 import type { WebParts } from './web-context.ts';
 
@@ -26,11 +26,7 @@ export function choose(readable: readonly Readable[], asked = ''): { chosen: rea
 /** Repositories with runs that the viewer can read, by name. */
 export async function readableRepositories(viewer: Viewer, { doors, access }: WebParts): Promise<Readable[]> {
   const known = await repositoriesWithRuns(doors.db, mostRepositories);
-  const roles: Role[] = [];
-  for (let from = 0; from < known.length; from += atOnce) {
-    const some = known.slice(from, from + atOnce);
-    roles.push(...(await Promise.all(some.map((ref) => access.roleOf(viewer, ref)))));
-  }
+  const roles = await inOrder(known, atOnce, (ref) => access.roleOf(viewer, ref));
   return known
     .filter((_, index) => roles[index] !== 'none')
     .map(({ owner, name }) => ({
