@@ -25,6 +25,10 @@ export type WakeChannel = 'deliveries' | 'runs' | 'cancel' | 'events';
 
 export type SqlValue = string | number | null;
 
+/** A value as every store keeps it: PostgreSQL has no NUL in its texts, and people may send one. */
+export const withoutNul = (value: SqlValue): SqlValue =>
+  typeof value === 'string' ? value.replaceAll('\0', '\ufffd') : value;
+
 export interface Sql {
   /** Rows of a statement. */
   all<Row>(text: string, ...values: SqlValue[]): Promise<Row[]>;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { MillwrightError } from '../errors.ts';
-import type { Database, Sql, SqlValue, WakeChannel } from './database.ts';
+import { type Database, type Sql, type SqlValue, type WakeChannel, withoutNul } from './database.ts';
 import { WakeListeners } from './wake-listeners.ts';
 
 /** Connections of one process; a worker holds one only for the milliseconds of a transaction. */
@@ -61,11 +61,11 @@ class PostgresDatabase implements Database {
   }
 
   async all<Row>(text: string, ...values: SqlValue[]): Promise<Row[]> {
-    return (await atDoor(this.pool.query(text, values.map(holdable)))).rows as Row[];
+    return (await atDoor(this.pool.query(text, values.map(withoutNul)))).rows as Row[];
   }
 
   async run(text: string, ...values: SqlValue[]): Promise<number> {
-    return (await atDoor(this.pool.query(text, values.map(holdable)))).rowCount ?? 0;
+    return (await atDoor(this.pool.query(text, values.map(withoutNul)))).rowCount ?? 0;
   }
 
   async transaction<T>(work: (sql: Sql) => Promise<T>, options: { claimLock?: boolean } = {}): Promise<T> {
@@ -228,13 +228,10 @@ async function measuredBytes(sql: Sql): Promise<number> {
 function sqlOf(client: pg.PoolClient): Sql {
   return {
     all: async <Row>(text: string, ...values: SqlValue[]) =>
-      (await atDoor(client.query(text, values.map(holdable)))).rows as Row[],
-    run: async (text, ...values) => (await atDoor(client.query(text, values.map(holdable)))).rowCount ?? 0,
+      (await atDoor(client.query(text, values.map(withoutNul)))).rows as Row[],
+    run: async (text, ...values) => (await atDoor(client.query(text, values.map(withoutNul)))).rowCount ?? 0,
   };
 }
-
-/** PostgreSQL has no NUL in its texts, and people may send one. */
-const holdable = (value: SqlValue): SqlValue => (typeof value === 'string' ? value.replaceAll('\0', '\ufffd') : value);
 
 /** BIGINT (20) and NUMERIC (1700, the sum of BIGINTs) as numbers: milliseconds and micro-dollars fit in 53 bits. */
 const numbersAsNumbers = {

@@ -30,35 +30,42 @@ export async function recognise(
   told: Told,
   { sure, formerly }: { sure: boolean; formerly?: string },
 ): Promise<{ owner: string; name: string } | null> {
+  const isSettled = (row: Row | null): row is Row => row !== null && (row.key === told.key || !sure);
   const known = await rowOf(db, told.id);
-  if (known !== null && (known.key === told.key || !sure))
-    return isAside(known.key) ? null : { owner: known.owner, name: known.name };
-  await db.transaction(
+  if (isSettled(known)) return nameOf(known);
+  const row = await db.transaction(
     async (sql) => {
+      // Another process may have heard of it since, and of one that took its name over.
+      const now = await rowOf(sql, told.id);
+      if (isSettled(now)) return now;
       if (formerly !== undefined) await adopt(sql, { ...told, key: formerly });
       await place(sql, told);
+      return rowOf(sql, told.id);
     },
     { claimLock: true },
   );
   await stopAside(db);
-  return { owner: told.owner, name: told.name };
+  return row && nameOf(row);
 }
+
+const nameOf = ({ key, owner, name }: Row) => (isAside(key) ? null : { owner, name });
 
 /** The same for all that GitHub lists now: together, so that names may have been exchanged. */
 export async function recogniseInstalled(db: Database, installed: readonly Told[]): Promise<void> {
   const rows = new Map((await db.all<Row>('SELECT * FROM repositories')).map((row) => [row.id, row]));
   const moved = installed.filter((told) => rows.get(told.id)?.key !== told.key);
-  if (moved.length === 0) return;
-  await db.transaction(
-    async (sql) => {
-      for (const { id } of moved) {
-        const known = await rowOf(sql, id);
-        if (known !== null) await setAside(sql, known);
-      }
-      for (const told of moved) await place(sql, told);
-    },
-    { claimLock: true },
-  );
+  if (moved.length > 0)
+    await db.transaction(
+      async (sql) => {
+        for (const { id } of moved) {
+          const known = await rowOf(sql, id);
+          if (known !== null) await setAside(sql, known);
+        }
+        for (const told of moved) await place(sql, told);
+      },
+      { claimLock: true },
+    );
+  // Also where nothing moved now: whoever set something aside may have been killed before this.
   await stopAside(db);
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillwrightError } from '../errors.ts';
-import type { Database, Sql, SqlValue, WakeChannel } from './database.ts';
+import { type Database, type Sql, type SqlValue, type WakeChannel, withoutNul } from './database.ts';
 import { WakeListeners } from './wake-listeners.ts';
 
 /** How often a change made by another process (the command line on the same store) is looked for. */
@@ -51,11 +51,11 @@ class SqliteDatabase implements Database {
   }
 
   all<Row>(text: string, ...values: SqlValue[]): Promise<Row[]> {
-    return this.enqueue(() => unlessBusy(() => this.statement(text).all(...values.map(asInteger)) as Row[]));
+    return this.enqueue(() => unlessBusy(() => this.statement(text).all(...values.map(asBound)) as Row[]));
   }
 
   run(text: string, ...values: SqlValue[]): Promise<number> {
-    return this.enqueue(() => unlessBusy(() => Number(this.statement(text).run(...values.map(asInteger)).changes)));
+    return this.enqueue(() => unlessBusy(() => Number(this.statement(text).run(...values.map(asBound)).changes)));
   }
 
   /** `claimLock` needs nothing more here: every transaction begins IMMEDIATE, so there is one writer at a time. */
@@ -143,8 +143,8 @@ class SqliteDatabase implements Database {
   private sqlInside(): Sql {
     return {
       all: async <Row>(text: string, ...values: SqlValue[]) =>
-        atDoor(() => this.statement(text).all(...values.map(asInteger)) as Row[]),
-      run: async (text, ...values) => atDoor(() => Number(this.statement(text).run(...values.map(asInteger)).changes)),
+        atDoor(() => this.statement(text).all(...values.map(asBound)) as Row[]),
+      run: async (text, ...values) => atDoor(() => Number(this.statement(text).run(...values.map(asBound)).changes)),
     };
   }
 
@@ -219,8 +219,8 @@ function primaryCode(error: unknown): number | null {
 }
 
 /** node:sqlite binds every number as a float; whole ones go in as integers, so that sums and limits stay exact. */
-function asInteger(value: SqlValue): string | number | bigint | null {
-  return typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : value;
+function asBound(value: SqlValue): string | number | bigint | null {
+  return typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : withoutNul(value);
 }
 
 function atDoor<T>(work: () => T): T {

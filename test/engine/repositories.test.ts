@@ -144,6 +144,16 @@ describe.each(stores)('whose a name is, on %s', (_engine, open) => {
     expect(await getRun(store.db, other.id)).toMatchObject({ state: 'stopped' });
   });
 
+  test('what was set aside by a process that was killed then is stopped by the next look', async () => {
+    await recognise(store.db, told('acme/shop', 1), maybeLate);
+    const run = await runIn('acme/shop');
+    await store.db.run('UPDATE runs SET repository = $1', 'github.com/acme/shop@1');
+
+    await recogniseInstalled(store.db, [told('acme/shop', 1)]);
+
+    expect(await getRun(store.db, run.id)).toMatchObject({ state: 'stopped' });
+  });
+
   test('what the operator grants by name is for the first that bore it, until the operator says otherwise', async () => {
     await recognise(store.db, told('acme/shop', 1), maybeLate);
     expect(await isTrusted(store.db, 'github.com/acme/shop')).toBe(true);
@@ -160,14 +170,18 @@ describe.each(stores)('whose a name is, on %s', (_engine, open) => {
     expect(await trust(store.db, 'github.com/no/where')).toBe(false);
   });
 
-  test('many processes that see a new repository at once agree', async () => {
-    const others = Array.from({ length: 4 }, () => store.another());
+  test('of many processes that hear of two repositories by one name at once, none gives it back to the one heard of first', async () => {
+    const others = Array.from({ length: 5 }, () => store.another());
 
     const found = await Promise.all(
       others.map((db, index) => recognise(db, told('acme/shop', 1 + (index % 2)), maybeLate)),
     );
 
-    expect(found.every((one) => one !== null)).toBe(true);
-    expect(await store.db.all('SELECT id FROM repositories')).toHaveLength(2);
+    const rows = await store.db.all<{ id: number; key: string }>('SELECT id, key FROM repositories ORDER BY id');
+    const [first] = await store.db.all<{ id: number }>('SELECT id FROM names WHERE name = $1', 'github.com/acme/shop');
+    const bearer = rows.find(({ key }) => key === 'github.com/acme/shop');
+    expect(rows.map(({ id }) => id)).toEqual([1, 2]);
+    expect(bearer?.id).toBe(first?.id === 1 ? 2 : 1);
+    expect(found.filter((one, index) => one === null && 1 + (index % 2) === bearer?.id)).toEqual([]);
   });
 });

@@ -78,7 +78,7 @@ describe.each(stores)('the list of runs on %s', (_name, open) => {
     await beginAttempt(db, id, labelled, { title: 'nul\0newest' });
 
     expect(after[0]?.title).toBe('newer');
-    expect((await listRunHeads(db, { limit: 1 }))[0]?.title).toBe('nulnewest');
+    expect((await listRunHeads(db, { limit: 1 }))[0]?.title).toBe('nul\ufffdnewest');
   });
 
   test('knows the repositories that have runs', async () => {
