@@ -1,5 +1,6 @@
 import { type Command, forEachChild, type ParsedScript, parse, type SyntaxNode } from 'unbash';
 import { allows, mayMeet } from './command-pattern.ts';
+import { evaluatesText } from './command-subscript.ts';
 import { type CommandWord, readAssignment, readWord } from './command-word.ts';
 import { type Wrapped, wrappedBy } from './command-wrappers.ts';
 
@@ -48,7 +49,7 @@ const harmlessBuiltins = new Set([
 const reroutingVariable = /^(PATH|ENV|BASH_ENV|SHELLOPTS|BASHOPTS|PROMPT_COMMAND|PS4|IFS|LD_\w+|BASH_FUNC_.*)$/;
 
 /**
- * Judges a shell text by what it would run: every simple command of it, also inside substitutions, pipes, functions, aliases,
+ * Judges a shell text by what it would run: every simple command of it, also inside substitutions, subscripts, pipes, functions, aliases,
  * `sh -c`, `eval`, `xargs`, `find -exec` and the like. Text that cannot be parsed is refused; a command that is only known at
  * run time is refused where anything is restricted. This is guidance for an honest agent and not a wall: an allowed program may
  * run whatever it likes. The wall is the container. Never throws.
@@ -136,6 +137,7 @@ function walkNode(node: SyntaxNode, text: string, walk: Walk): void {
 
 /** Syntax that runs text nobody sees here, or that plain sh (dash, busybox) takes apart in another way than the parser. */
 function doubtAbout(node: SyntaxNode): string | null {
+  if (evaluatesText(node)) return 'bash runs what stands in a subscript, quoted or not';
   switch (node.type) {
     case 'Transform':
       return 'a parameter transformation may run text that is not known';

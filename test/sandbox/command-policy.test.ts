@@ -231,6 +231,38 @@ test.each([
   expect(allowed(command, free)).toBe(true);
 });
 
+test.each([
+  "let 'a[$(npm publish)]'",
+  "test -v 'a[$(npm publish)]'",
+  "[ -v 'a[`npm publish`]' ]",
+  '[[ -v "a[\\$(npm publish)]" ]]',
+  '[[ a[\\$\\(npm\\ publish\\)] -gt 1 ]]',
+  "[[ 1 -eq 'a[$(npm publish)]' ]]",
+  "test -v a['$(npm publish)']",
+  "printf -v 'a[$(npm publish)]' x",
+  "printf -v'a[$(npm publish)]' x",
+  "read 'a[$(npm publish)]' < file",
+  "unset 'a[$(npm publish)]'",
+  "declare -i 'a=b[$(npm publish)]'",
+  "x='a[$(npm publish)]'; [[ $x -eq 0 ]]",
+  "x='a[$(npm publish)]' true",
+  "for x in 'a[$(npm publish)]'; do [[ $x -eq 0 ]]; done",
+])('refuses under a restriction what bash runs inside a quoted subscript: %s', (command) => {
+  expect(allowed(command, noPublish)).toBe(false);
+  expect(allowed(command, free)).toBe(true);
+});
+
+test.each([
+  "grep -n 'a[$(]' file",
+  "printf '%s\\n' 'a[$(date)]'",
+  "node -e 'console.log(m[`key`])'",
+  "echo 'npm[$(publish)]'",
+  '[ "$count" -eq 0 ]',
+  'a[0]=1; unset "a[0]"',
+])('a text with a bracket that no shell evaluates is let through: %s', (command) => {
+  expect(reason(command, noPublish)).toBe('allowed');
+});
+
 test('a program that runs others in its own way is allowed only by name', () => {
   expect(allowed('ssh host', { allow: [], deny: ['npm publish *'] })).toBe(false);
   expect(allowed('ssh host', { allow: [['ssh *']], deny: [] })).toBe(true);
