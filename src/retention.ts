@@ -46,7 +46,7 @@ export async function retainStore(doors: Doors): Promise<void> {
     doors.log.info({ runs }, 'old runs erased');
   }
   await db.returnSpace();
-  if (clock.nowMs() < untilMs) await setTimer(db, passTimer, clock.nowMs() + passEveryMs, null);
+  if (clock.nowMs() < untilMs) await setTimer(db, passTimer, passEveryMs, null);
   else await clearTimer(db, passTimer);
 }
 

@@ -7,17 +7,18 @@ const timerLeaseMs = 60_000;
 export interface Timer {
   /** Deterministic: setting it again moves it. */
   key: string;
+  /** Milliseconds since the epoch, by the database's clock. */
   atMs: number;
   data: unknown;
 }
 
-/** Sets or moves a timer to `atMs` (database clock, milliseconds since the epoch). */
-export async function setTimer(db: Database, key: string, atMs: number, data: unknown): Promise<void> {
+/** Sets or moves a timer to `inMs` from now by the database's clock: those of machines may disagree. */
+export async function setTimer(db: Database, key: string, inMs: number, data: unknown): Promise<void> {
   await db.run(
-    `INSERT INTO timers (id, at_ms, data) VALUES ($1, $2, $3)
+    `INSERT INTO timers (id, at_ms, data) VALUES ($1, ${db.nowMs} + $2, $3)
      ON CONFLICT (id) DO UPDATE SET at_ms = excluded.at_ms, data = excluded.data`,
     key,
-    wholeMs(atMs),
+    wholeMs(inMs),
     JSON.stringify(data ?? null),
   );
 }

@@ -61,7 +61,7 @@ export async function verifyNextRollback(doors: Doors, signal: AbortSignal): Pro
   try {
     const done = await verifyAsked(asked, doors, signal);
     if (done) await clearTimer(doors.db, timer.key);
-    else await setTimer(doors.db, timer.key, doors.clock.nowMs() + againMs, asked);
+    else await setTimer(doors.db, timer.key, againMs, asked);
   } catch (error) {
     // This process is shutting down: another worker may take it at once.
     if (signal.aborted) {
@@ -71,8 +71,7 @@ export async function verifyNextRollback(doors: Doors, signal: AbortSignal): Pro
     const known = asMillwrightError(error);
     doors.log.error({ err: known, run: asked.run }, 'a revert could not be verified');
     const tries = asked.tries + 1;
-    if (known.retry && tries < mostTries)
-      await setTimer(doors.db, timer.key, doors.clock.nowMs() + takenForMs, { ...asked, tries });
+    if (known.retry && tries < mostTries) await setTimer(doors.db, timer.key, takenForMs, { ...asked, tries });
     else await clearTimer(doors.db, timer.key);
   } finally {
     clearInterval(renewing);
