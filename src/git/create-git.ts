@@ -52,6 +52,7 @@ export function createGit(options: GitOptions): Git {
     log: (repository, range) => logOf(at(repository), range),
     treeOf: (repository, commit) => treeOf(at(repository), commit),
     diff: (repository, base, head) => diffTrees(at(repository), base, head),
+    overlay: (repository, base, head) => overlayBetween(at(repository), base, head),
   });
   return {
     ...reading,
@@ -69,7 +70,6 @@ export function createGit(options: GitOptions): Git {
     },
     patchText: (repository, base, head) => patchText(at(repository), base, head),
     applyPatch: (repository, base, patch) => applyPatch(at(repository), scratchRoot, base, patch),
-    overlay: (repository, base, head) => overlayBetween(at(repository), base, head),
     commit: (repository, request) => commitTree(at(repository), request),
     mergeBase: (repository, left, right) => mergeBase(at(repository), left, right),
     mergeTrees: (repository, base, ours, theirs) => mergeTrees(at(repository), base, ours, theirs),

@@ -1,3 +1,4 @@
+import type { Overlay } from '../sandbox/sandbox.ts';
 import type { Diff, Git, LogEntry, TreeEntry } from './git.ts';
 
 /** Unpacked bytes of small blobs that are kept: the code of a large repository, once. */
@@ -9,10 +10,11 @@ const mostCommits = 4;
 /** Longer ones would fill the memory. */
 const mostEntries = 50_000;
 const longestDiffChars = 1024 ** 2;
+const largestOverlayBytes = 1024 ** 2;
 /** Names of trees are short. */
 const mostTrees = 256;
 
-type Reading = Pick<Git, 'diff' | 'list' | 'log' | 'readBlobs' | 'treeOf'>;
+type Reading = Pick<Git, 'diff' | 'list' | 'log' | 'overlay' | 'readBlobs' | 'treeOf'>;
 
 /**
  * The same answers without asking git again. What an object name stands for never changes, so nothing here grows old; runs of
@@ -24,12 +26,18 @@ export function remembering(git: Reading): Reading {
   const listings = createLatest<TreeEntry[]>(mostCommits, isShort);
   const logs = createLatest<LogEntry[]>(mostCommits, isShort);
   const diffs = createLatest<Diff>(mostCommits, ({ text }) => text.length <= longestDiffChars);
+  const overlays = createLatest<Overlay>(mostCommits, isSmall);
   const trees = createLatest<string>(mostTrees, () => true);
   return {
     treeOf: (repository, commit) => trees(`${repository}\0${commit}`, () => git.treeOf(repository, commit)),
     async diff(repository, base, head) {
       const { files, text } = await diffs(`${repository}\0${base}\0${head}`, () => git.diff(repository, base, head));
       return { files: [...files], text };
+    },
+    async overlay(repository, base, head) {
+      const ask = () => git.overlay(repository, base, head);
+      const { writes, links, deletes } = await overlays(`${repository}\0${base}\0${head}`, ask);
+      return { writes: [...writes], links: [...links], deletes: [...deletes] };
     },
     list: async (repository, commit) => [
       ...(await listings(`${repository}\0${commit}`, () => git.list(repository, commit))),
@@ -52,6 +60,11 @@ export function remembering(git: Reading): Reading {
       return found;
     },
   };
+}
+
+function isSmall({ writes, links, deletes }: Overlay): boolean {
+  const bytes = writes.reduce((total, write) => total + write.bytes.byteLength, 0);
+  return bytes <= largestOverlayBytes && writes.length + links.length + deletes.length <= mostEntries;
 }
 
 /** Keeps the answers to the latest questions, but those that are too large. One that failed is asked again. */

@@ -24,6 +24,11 @@ function counting() {
       asked.push(`diff ${base} ${head}`);
       return { files: [], text: head.repeat(Number(base.split('-')[1] ?? 1)) };
     },
+    async overlay(_repository, base, head) {
+      asked.push(`overlay ${base} ${head}`);
+      const bytes = new Uint8Array(Number(base.split('-')[1] ?? 1));
+      return { writes: [{ path: head, bytes, executable: false }], links: [], deletes: [] };
+    },
     async readBlobs(_repository, blobs) {
       const wanted = [...blobs];
       if (wanted.length > 0) asked.push(`blobs ${wanted.join(' ')}`);
@@ -68,6 +73,19 @@ test('asks once for the tree of a commit and for what differs between two', asyn
   expect(asked).toEqual(['tree c1', 'diff c1 c2', 'tree c1', 'diff c1 c2', 'diff c2 c1', 'diff c1 c3']);
 });
 
+test('asks once for what turns one tree into another, and keeps none that would fill the memory', async () => {
+  const { reading, asked } = counting();
+
+  for (const repository of ['h/a/one', 'h/a/one', 'h/a/two']) {
+    const { writes } = await reading.overlay(repository, 'c1', 'c2');
+    expect(writes.map(({ path }) => path)).toEqual(['c2']);
+  }
+  for (const _round of [1, 2]) await reading.overlay('h/a/one', `c-${1024 ** 2 + 1}`, 'c3');
+
+  const large = `overlay c-${1024 ** 2 + 1} c3`;
+  expect(asked).toEqual(['overlay c1 c2', 'overlay c1 c2', large, large]);
+});
+
 test('keeps no difference that would fill the memory', async () => {
   const { reading, asked } = counting();
 
@@ -80,8 +98,10 @@ test('what a caller does to an answer does not reach the next one', async () => 
   const { reading } = counting();
 
   (await reading.list('h/a/one', 'c1')).length = 0;
+  ((await reading.overlay('h/a/one', 'c1', 'c2')).writes as unknown[]).length = 0;
 
   expect(await reading.list('h/a/one', 'c1')).toHaveLength(1);
+  expect((await reading.overlay('h/a/one', 'c1', 'c2')).writes).toHaveLength(1);
 });
 
 test('asks again after a failure', async () => {
