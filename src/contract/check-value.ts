@@ -25,7 +25,7 @@ export function readCheck(lines: readonly Line[]): CheckValue | Misread | null {
   if (written.length === 0) return null;
   if (written.some((text) => skipping.test(unquote(text)))) {
     const [, colon, reason = ''] = skipping.exec(unquote(written.map((text) => text.trim()).join(' '))) ?? [];
-    if (!colon || saysNothing(reason)) return misread('To skip a check, write `skip: reason` with a reason.');
+    if (!colon || isNoReason(reason)) return misread('To skip a check, write `skip: reason` with a reason.');
     return { command: null, skip: reason.trim() };
   }
   const commands = written.map((text) => plainCommand(text, fenced));
@@ -35,6 +35,12 @@ export function readCheck(lines: readonly Line[]): CheckValue | Misread | null {
     return misread('Expected the command alone: no words around it, and `$(…)` instead of backticks inside it.');
   }
   return { command: joinCommands(commands), skip: null };
+}
+
+/** "Not needed" is a reason, though it is no command. */
+function isNoReason(reason: string): boolean {
+  if (/^[<({]?reason[>)}]?\.?$/iu.test(reason)) return true;
+  return saysNothing(reason) && !/^(?:n\/?a|not (?:applicable|needed|required))\.?$/iu.test(reason);
 }
 
 /** Without what shows that it is a command: backticks and bold type around it, the prompt of a terminal before it. */

@@ -88,12 +88,16 @@ function reportInvisible(reading: Reading, split: Split, { tainted }: Blocks): v
 
 const proseFields = new Set(['goal', 'criteria', 'nonGoals', 'stop', 'reviewNote']);
 
-export function reportMissing(reading: Reading, { entries, levels }: Split, { lines }: Blocks): void {
+export function reportMissing(reading: Reading, { entries, levels, notes }: Split, { lines }: Blocks): void {
   const { goal, criteria } = reading.contract;
   const lineOf = (key: string): number | null => entries.find((entry) => entry.key === key)?.line ?? null;
   const missing = (key: string, message: string, line = lineOf(key)): void => {
     const field = fieldsByKey.get(key);
-    if (field) reading.problems.push(problem(field.label, line, null, message, field.example, true));
+    const inHeading = notes.find((note) => fieldBeforeColon(note.heading) === key);
+    if (field && inHeading) {
+      const why = `Its text stands in the heading: write \`## ${field.label}\`, and the text beneath it.`;
+      reading.problems.push(problem(field.label, inHeading.line, inHeading.heading, why, field.example, true));
+    } else if (field) reading.problems.push(problem(field.label, line, null, message, field.example, true));
   };
   const hidden = goal === '' ? lines.find(isGoalInCode) : undefined;
   if (hidden)
@@ -108,6 +112,12 @@ export function reportMissing(reading: Reading, { entries, levels }: Split, { li
   }
   if (criteria.length === 0)
     missing('criteria', 'Name at least one thing that can be checked: Given/When/Then, or one statement a line.');
+}
+
+function fieldBeforeColon(heading: string): string | null {
+  const colon = heading.slice(0, 60).search(/[:：]/u);
+  const named = colon < 1 ? null : nameOfHeading(heading.slice(0, colon));
+  return named?.what === 'field' ? named.field.key : null;
 }
 
 function isGoalInCode({ kind, text }: Line): boolean {

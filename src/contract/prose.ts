@@ -1,7 +1,8 @@
 import type { Line } from './blocks.ts';
 import { singleSpaced, tidyProse, withoutTail } from './text.ts';
 
-const step = /^(?:\*{1,2}|_{1,2})?(given|when|then|and|but)\b/iu;
+/** The word that begins a step. */
+export const step = /^(?:\*{1,2}|_{1,2}|`)?(given|when|then|and|but)(?=[\W_]|$)/iu;
 /** A scenario's title goes with the steps beneath it. */
 const scenario = /^(?:\*{1,2}|_{1,2})?(?:scenario|example)(?: outline)?\s*(?:\d+\s*)?[:：]/iu;
 const onlyStepWords = /^(?:\W*(?:given|when|then|and|but)\b)+\W*$/iu;
@@ -111,6 +112,8 @@ interface Group extends Statement {
   /** Lines that go on with it start to the right of this column. */
   indent: number;
   depth: number;
+  /** Begins with a line that ends in a colon, or is a title in bold. */
+  announces: boolean;
 }
 
 /**
@@ -154,7 +157,7 @@ function addStatement(groups: Group[], line: Line, steps: boolean, afterBlank: b
   if (current) {
     if (text.startsWith('|')) append(current, `\n${text}`);
     else if (keyword && current.steps && continuesSteps(keyword, current)) append(current, `\n${text}`);
-    else if (line.mark !== '' && line.depth > current.depth) append(current, `\n- ${text}`);
+    else if (isNested(line, current, afterBlank, keyword)) append(current, `\n- ${text}`);
     else if (goesOn(line, current, afterBlank, keyword)) append(current, ` ${text}`);
     else groups.push(newGroup(line, text, keyword));
   } else groups.push(newGroup(line, text, keyword));
@@ -166,6 +169,7 @@ function newGroup(line: Line, text: string, keyword: string | undefined): Group 
     steps: keyword !== undefined,
     indent: line.mark === '' ? line.indent : line.indent - 1,
     depth: line.depth,
+    announces: /[:：][*_]*$|^(\*\*|__).+\1$/u.test(text),
   };
   const start: Group = { ...group, text: '', hasWhen: false, hasThen: false };
   append(start, text);
@@ -181,6 +185,12 @@ function append(group: Group, text: string): void {
 function continuesSteps(keyword: string, group: Group): boolean {
   if (keyword === 'given') return !group.hasWhen && !group.hasThen;
   return keyword !== 'when' || !group.hasThen;
+}
+
+/** Whether an item belongs to the statement before it: deeper in the same list, or announced by a plain line. */
+function isNested(line: Line, current: Group, afterBlank: boolean, keyword: string | undefined): boolean {
+  if (line.mark === '' || line.depth <= current.depth) return false;
+  return current.depth > 0 || current.announces || keyword !== undefined || (current.steps && !afterBlank);
 }
 
 /** Whether a line without a marker of its own goes on with the statement before it: only when it is indented under it. */

@@ -1,7 +1,7 @@
 import { scanBlocks } from './blocks.ts';
 import type { Contract, ContractCheck, ToolGrant } from './contract.ts';
 import { type Field, type Section, sections } from './fields.ts';
-import { readProse, readStatements } from './prose.ts';
+import { readProse, readStatements, step } from './prose.ts';
 
 /**
  * A contract as the body of an issue, in either written form: parsing it gives the contract back. Used to propose sub-issues. Text that would read as
@@ -102,8 +102,6 @@ function prose(text: string): string {
   return `${fence}\n${text}\n${fence}`;
 }
 
-const step = /^(?:\*{1,2}|_{1,2})?(?:given|when|then|and|but)\b/iu;
-
 /** The lines of criteria or non-goals: list items if they read back as the same, else a code block, else one line each. */
 function statements(texts: readonly string[], inSteps: boolean): string[] {
   const items = texts.flatMap(statement);
@@ -116,10 +114,13 @@ function statements(texts: readonly string[], inSteps: boolean): string[] {
 function statement(text: string): string[] {
   const [first = '', ...rest] = text.split('\n');
   const steps = step.test(first);
-  let inFence = false;
+  let fence: string | null = null;
   const more = rest.map((line) => {
-    const isStep = steps && !inFence && step.test(line);
-    if (/^(?:`{3,}|~{3,})/u.test(line)) inFence = !inFence;
+    const isStep = steps && fence === null && step.test(line);
+    const [, mark = '', info = ''] = /^(`{3,}|~{3,})(.*)$/u.exec(line) ?? [];
+    if (fence === null) fence = mark || null;
+    // What closes it is as long at least, and has no word behind it.
+    else if (mark.startsWith(fence) && info.trim() === '') fence = null;
     if (line === '') return '';
     return isStep ? `- ${line}` : `    ${line}`;
   });

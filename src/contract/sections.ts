@@ -184,9 +184,19 @@ function addToSection(
     place.entry = entry;
     return;
   }
+  if (place.entry && isBeyond(place.entry, line)) place.entry = null;
   if (place.entry) place.entry.lines.push(line);
   else if (line.kind !== 'blank' && line.kind !== 'rule' && line.kind !== 'fence')
     split.stray.push({ section, line, unknownLabel: null });
+}
+
+/** A check whose command stands beside its name has no further lines but those that are indented under it. */
+function isBeyond(entry: Entry, line: Line): boolean {
+  const [first] = entry.lines;
+  if (entry.section !== checks || first?.number !== entry.line || line.kind !== 'text') return false;
+  if (entry.lines.at(-1)?.text.endsWith('\\')) return false;
+  if (line.mark !== '') return line.depth <= Math.max(first.depth, 1);
+  return first.depth === 0 ? line.indent <= first.indent : line.indent < first.indent;
 }
 
 /** Labels stand in the outermost list, or in plain lines, or in a code block that is not part of a list item. */
@@ -207,7 +217,7 @@ function readLabel(section: Section, text: string): Labelled | null {
   const spaced = value === '' || /^\s/u.test(value);
   const label = before.replaceAll(/[*_`]/gu, '').trim();
   if (isName(section, label)) return { what: 'known', label, value: value.trim() };
-  if (!spaced) return null;
+  if (!spaced && !(section === checks && /^\p{Lu}.*\schecks?$/u.test(label))) return null;
   if (section === checks) return isCheckName(label) ? { what: 'known', label, value: value.trim() } : null;
   return /^\p{Lu}[\p{L} /&-]{2,48}$/u.test(label) ? { what: 'unknown', label } : null;
 }
@@ -226,7 +236,7 @@ function readBareLabel(section: Section, line: Line, next: Line | undefined): La
 }
 
 function isCheckName(label: string): boolean {
-  return /^\p{L}[\p{L}\p{N} /&().+_-]{0,60}$/u.test(label) && !/^skip(?:ped)?$/iu.test(label);
+  return /^[\p{L}\p{N}][\p{L}\p{N} /&().,+_#'’[\]-]{0,60}$/u.test(label) && !/^skip(?:ped)?$/iu.test(label);
 }
 
 function fieldEntry(section: Section, field: Field, line: number): Entry {

@@ -127,7 +127,8 @@ function readAmount(text: string, name: LimitName): number | null {
 }
 
 function take({ name, value, written }: Found, line: Line, limits: ContractLimits, misread: Misread[]): void {
-  const report = (message: string) => misread.push({ line: line.number, text: written.trim(), message });
+  const text = value === null && name !== null ? line.text : written;
+  const report = (message: string) => misread.push({ line: line.number, text: text.trim(), message });
   const before = name === null ? undefined : limits[name];
   if (name === null) report(`Limits are ${limitNames.join(', ')}, each as \`max turns: 40\`.`);
   else if (value === null)

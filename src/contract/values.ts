@@ -275,11 +275,15 @@ export function readHosts(lines: readonly Line[]): Items<string> {
   );
 }
 
+/** Nobody names a variable so: letters of both cases and digits in a long mix, or what providers begin their keys with. */
+const tokenLike = /^(?=.*\d)(?=.*[a-z])(?=.*[A-Z])\w{16,}$|^(?:AKIA|ASIA|gh[a-z]_|github_pat_|sk_|xox)\w{12,}$/u;
+
 export function readSecrets(lines: readonly Line[]): Items<string> {
   const result = readEach(
     readItems(lines).filter(({ text }) => !saysNone(text)),
     () => 'Expected the names of secrets, never their values.',
-    (item) => /^(?:\$\{(?=.*\})|\$)?([A-Za-z_][A-Za-z0-9_]{0,63})\}?$/u.exec(item)?.[1] ?? null,
+    (item) =>
+      tokenLike.test(item) ? null : (/^(?:\$\{(?=.*\})|\$)?([A-Za-z_][A-Za-z0-9_]{0,63})\}?$/u.exec(item)?.[1] ?? null),
   );
   // It may be a value pasted by mistake: do not repeat it.
   return {

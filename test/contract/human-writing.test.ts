@@ -220,6 +220,9 @@ describe('commands', () => {
 
   test.each([
     ['skip: no tests', 'no tests'],
+    ['skip: not applicable', 'not applicable'],
+    ['skip: n/a', 'n/a'],
+    ['skip: not needed.', 'not needed.'],
     ['Skipped: no tests', 'no tests'],
     ['**skip**: no tests', 'no tests'],
     ['**Skip:** no tests', 'no tests'],
@@ -229,7 +232,7 @@ describe('commands', () => {
     expect(check(written)).toMatchObject({ command: null, skip });
   });
 
-  test.each(['skip', 'skipped', 'skip - no tests', 'skip: TBD', 'skip: ...'])(
+  test.each(['skip', 'skipped', 'skip - no tests', 'skip: TBD', 'skip: ...', 'skip: none', 'skip: reason'])(
     'without a reason to skip are reported: %s',
     (text) => {
       expect(problemsOf(`## Checks before review\n\n- Unit tests: ${text}`)).toMatchObject([
@@ -295,3 +298,68 @@ describe('values at the edge', () => {
     expect(tools(`- CLIs: ${long} (read-only)`).clis).toEqual([]);
   });
 });
+
+describe('what follows a check that has its command', () => {
+  const under = (lines: string) => parseContract(withPart(`## Checks before review\n\n${lines}`));
+  const namesOf = (lines: string) => under(lines).contract?.checks.map(({ label, command }) => [label, command]);
+
+  test.each([
+    '2nd check',
+    '404 check',
+    'Lint [css]',
+    'C# build',
+    'Docs, links',
+    "Users' flow",
+    'Users’ flow',
+    'Issue #12',
+  ])('is a further check with a name such as %s', (name) => {
+    expect(namesOf(`- Unit tests: npm test\n- ${name}: make it`)).toEqual([
+      ['Unit tests', 'npm test'],
+      [name, 'make it'],
+    ]);
+  });
+
+  test('is one whose colon touches its command', () => {
+    expect(namesOf('- Unit tests: npm test\n- Migration check:true')).toEqual([
+      ['Unit tests', 'npm test'],
+      ['Migration check', 'true'],
+    ]);
+  });
+
+  test.each([
+    ['an item without a name', '- Unit tests: npm test\n- npm run lint', 'npm run lint'],
+    ['a script of npm', '- Unit tests: npm test\n- npm run check:types', 'npm run check:types'],
+    ['prose', '- Unit tests: npm test\n\nAll of these must pass.', 'All of these must pass.'],
+    ['prose right behind it', '- Unit tests: npm test\nAll of these must pass.', 'All of these must pass.'],
+    ['a line of the form', 'Migration check: make it\nthe rest as usual', 'the rest as usual'],
+    ['an item under a line', 'Migration check: make it\n- make more', 'make more'],
+  ])('is reported and never run with it: %s', (_what, lines, text) => {
+    const { contract, problems } = under(lines);
+
+    expect(contract?.checks).toHaveLength(1);
+    expect(contract?.checks[0]?.command).not.toContain('\n');
+    expect(problems).toMatchObject([{ field: 'Checks before review', text, blocking: true }]);
+  });
+
+  test.each([
+    ['nested items', '- Unit tests: npm test\n  - npm run more'],
+    ['indented lines', '- Unit tests: npm test\n  npm run more'],
+    ['items under a name alone', '- Unit tests:\n  - npm test\n  - npm run more'],
+    ['lines under a name alone', 'Unit tests:\nnpm test\nnpm run more'],
+    ['a deeper heading', '### Unit tests\n\n- npm test\n- npm run more'],
+    ['a code block', '- Unit tests:\n\n  ```sh\n  npm test\n  npm run more\n  ```'],
+  ])('belongs to it: %s', (_what, lines) => {
+    expect(namesOf(lines)).toEqual([['Unit tests', 'set -e\nnpm test\nnpm run more']]);
+  });
+});
+
+test.each(['ghp_16C7e42F292c6912E7710c838347Ae178B4a', 'AKIAIOSFODNN7EXAMPLE', 'wJalrXUtnFEMIK7MDENGbPxRfiCY'])(
+  'a value pasted where names of secrets belong is no name, and is not repeated: %s',
+  (value) => {
+    const { contract, problems } = parseContract(boundaries(`- Secrets and credentials: STAGING_TOKEN, ${value}`));
+
+    expect(contract?.boundaries.secrets).toEqual(['STAGING_TOKEN']);
+    expect(problems).toMatchObject([{ field: 'Secrets and credentials', blocking: true }]);
+    expect(JSON.stringify(problems)).not.toContain(value.slice(4));
+  },
+);

@@ -94,6 +94,13 @@ describe('parsing any text', () => {
     );
   });
 
+  test('reads its own rendering of a criterion with a mark of code in its code', () => {
+    const body = '## Goal\n\nx\n\n## Acceptance criteria\n\n- y\n\n- Then c\n```sh\n```sh\nWhen b';
+    const first = parseContract(body).contract as Contract;
+
+    expect(withoutLines(parseContract(renderContract(first, 'pasted')).contract)).toEqual(withoutLines(first));
+  });
+
   test('reads its own rendering of what it understood the same way again', () => {
     const bodies = bodyArbitrary.map((body) => {
       const rest = body.replaceAll(/goal|acceptance criteria|<details>|^(?: {4}|\t)code/gimu, 'Other');

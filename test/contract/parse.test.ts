@@ -333,11 +333,30 @@ describe('a body that is no contract', () => {
   });
 });
 
+test('a field whose text stands in its heading is told so', () => {
+  const { problems } = parseContract('## Goal: shorter slugs\n\n## Acceptance criteria: they are short\n\nMore.');
+
+  expect(problems).toMatchObject([
+    { field: 'Goal', line: 1, text: 'Goal: shorter slugs', message: expect.stringContaining('heading') },
+    { field: 'Acceptance criteria', line: 3, text: 'Acceptance criteria: they are short' },
+  ]);
+});
+
 describe('acceptance criteria', () => {
   test.each([
     ['one statement a line', 'A\nB', ['A', 'B']],
     ['items that go on', '- A is\n  long\n- B', ['A is long', 'B']],
     ['nested items', '- A:\n  - x\n  - y\n- B', ['A:\n- x\n- y', 'B']],
+    ['items under a line that announces them', 'A:\n- x\n- y', ['A:\n- x\n- y']],
+    [
+      'items after a plain line',
+      'It adds.\n- It subtracts.\n- It multiplies.',
+      ['It adds.', 'It subtracts.', 'It multiplies.'],
+    ],
+    ['items after steps', 'Given a\nWhen b\nThen c\n\n- d\n- e', ['Given a\nWhen b\nThen c', 'd', 'e']],
+    ['items right under a step', 'Given a\nThen it shows\n- d\n- e', ['Given a\nThen it shows\n- d\n- e']],
+    ['steps in underscores', '_Given_ a\n_When_ b\n_Then_ c', ['_Given_ a\n_When_ b\n_Then_ c']],
+    ['steps in backticks', '`Given` a\n`When` b\n`Then` c', ['`Given` a\n`When` b\n`Then` c']],
     ['steps in a nested list', '1. Given a\n   - When b\n   - Then c', ['Given a\nWhen b\nThen c']],
     [
       'steps on one line each',

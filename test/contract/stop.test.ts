@@ -56,11 +56,11 @@ describe('limits of a stop condition', () => {
   });
 
   test.each([
-    ['max turns: many', 'max turns:'],
+    ['max turns: many', 'max turns: many'],
     ['max hours: 2', 'max hours: 2'],
     ['max files: 0', 'max files: 0'],
     ['max turns: 2.5', 'max turns: 2.5'],
-    ['max turns: -3', 'max turns:'],
+    ['max turns: -3', 'max turns: -3'],
     ['max dollars: 2,50', 'max dollars: 2,50'],
     ['max minutes: 30x', 'max minutes: 30x'],
     ['max turns: 5%', 'max turns: 5%'],
