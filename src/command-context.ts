@@ -48,6 +48,7 @@ export function refuse(name: CommandName, reason: string): Result {
 
 export const merged = 'The pull request is merged: open a new issue for further work.';
 export const goingOn = 'A run is going on: stop it first (/stop).';
+export const beingStopped = 'The run is being stopped: ask again once its label is `agent:stopped`.';
 
 /** Begins the attempt that a command asks for, or refuses because one is going on. */
 export async function begin(

@@ -35,31 +35,43 @@ export function readCommands(written: string): CommandLine[] {
 const maxBodyChars = 65_536;
 
 function commandOf(line: string): CommandLine | null {
-  const match = /^\/([a-z]+)(?=\s|$)(.*)$/.exec(line);
-  const name = commandNames.find((known) => known === match?.[1]);
+  // A stop that a phone wrote with a capital, or that ends like a sentence, is a stop.
+  const match = /^\/([a-z]+)[.,:;!?]*(?=\s|$)(.*)$/i.exec(line);
+  const name = commandNames.find((known) => known === match?.[1]?.toLowerCase());
   return name && match ? { name, rest: match[2]?.trim() ?? '' } : null;
 }
 
-/** `/retry [from STAGE] [guidance]`. `unknownStage` is what was written where a stage was expected. */
+/** `/retry [from STAGE] [guidance]`; a stage alone is one to begin from. `unknownStage` is what was written where a stage was expected. */
 export function readRetry(rest: string): {
   from: StageName | null;
   guidance: string | null;
   unknownStage: string | null;
 } {
-  const match = /^from\s+(\S+)\s*([\s\S]*)$/i.exec(rest);
-  if (!match) return { from: null, guidance: rest || null, unknownStage: null };
-  const word = match[1]?.toLowerCase().replace(/[.,:;]$/, '');
+  const alone = stageNames.find((name) => name === rest.toLowerCase());
+  if (alone) return { from: alone, guidance: null, unknownStage: null };
+  const [, written = '', after = ''] = /^from:?\s+(\S+)\s*([\s\S]*)$/i.exec(rest) ?? [];
+  if (written === '') return { from: null, guidance: rest || null, unknownStage: null };
+  const word = written.toLowerCase().replace(/[.,:;]$/, '');
   const from = stageNames.find((name) => name === word) ?? null;
   // "from" may also begin a sentence of guidance ("from now on use tabs"): only a near miss of the form is refused.
-  if (from === null && (match[2] ?? '').includes(' ')) return { from: null, guidance: rest, unknownStage: null };
-  return { from, guidance: match[2]?.trim() || null, unknownStage: from === null ? (match[1] ?? null) : null };
+  const isSentence = after.includes(' ') && !stageNames.some((name) => isNear(word, name));
+  if (from === null && isSentence) return { from: null, guidance: rest, unknownStage: null };
+  return { from, guidance: after.trim() || null, unknownStage: from === null ? written : null };
 }
 
-/** `/allow GLOB`: one, in backticks when it holds spaces or commas; null when it is none or more than one. */
+/** Two letters too many, too few or exchanged, behind the same first one. */
+function isNear(word: string, name: string): boolean {
+  const extra = (one: string, other: string) =>
+    [...other].reduce((left, letter) => left.replace(letter, ''), one).length;
+  return word[0] === name[0] && extra(word, name) + extra(name, word) <= 2;
+}
+
+/** `/allow GLOB`: one, in backticks or quotes when it holds spaces or commas; null when it is none or more than one. */
 export function readAllow(rest: string): string | null {
-  const quoted = /^(`+)([^`]+)\1$/.exec(rest)?.[2]?.trim();
+  const quoted = /^(`+|["'])([^`"']+)\1$/.exec(rest)?.[2]?.trim();
   if (quoted !== undefined) return quoted;
-  return rest === '' || /[\s,`]/.test(rest.replace(/\{[^{}\s]*\}/g, '')) ? null : rest;
+  const glob = rest.replace(/(?<=\*)[.;]$/, '');
+  return glob === '' || /[\s,`]/.test(glob.replace(/\{[^{}\s]*\}/g, '')) ? null : glob;
 }
 
 /** `/waive NAME reason`. */

@@ -1,6 +1,7 @@
 import { allow, waive } from './command-amendments.ts';
 import {
   begin,
+  beingStopped,
   type CommandSource,
   type Context,
   done,
@@ -14,6 +15,7 @@ import { type CommandLine, type CommandName, readCommands, readRetry } from './c
 import { problemText } from './contract/policy.ts';
 import { revisionOf } from './contract/revision.ts';
 import { type Doors, repositoryKey } from './doors.ts';
+import { isCancelling } from './engine/claim.ts';
 import { isDone, once } from './engine/effects.ts';
 import { latestRun, type RequestChange, requestCancel, runByPullRequest } from './engine/runs.ts';
 import { asMillwrightError } from './errors.ts';
@@ -146,7 +148,7 @@ function withoutRun(line: CommandLine, context: Context): Result {
   return { kind: 'answered', reply: { kind: 'impossible', command: '/status', reason } };
 }
 
-async function retry(line: CommandLine, run: Run, { source, doors, cause }: Context): Promise<Result> {
+async function retry(line: CommandLine, run: Run, { source, github, doors, cause }: Context): Promise<Result> {
   if (run.start.cause === cause) return done;
   const { from, guidance, unknownStage } = readRetry(line.rest);
   if (unknownStage)
@@ -154,7 +156,16 @@ async function retry(line: CommandLine, run: Run, { source, doors, cause }: Cont
       'retry',
       `There is no stage of that name. Stages: intake, context, plan, build, verify, review, learn.`,
     );
-  if (run.state === 'queued' || run.state === 'running') return refuse('retry', goingOn);
+  if (run.state === 'queued' || run.state === 'running')
+    return refuse('retry', (await isCancelling(doors.db, run.id)) ? beingStopped : goingOn);
+  if (
+    run.outcome?.code === 'contract-untestable' &&
+    revisionOf((await github.issue(run.issue)).body) !== run.request.revision
+  )
+    return refuse(
+      'retry',
+      'The issue was edited since its contract was refused, and a run keeps the text that was labelled. Take the label off and put it on again.',
+    );
   if (run.outcome?.code === 'merged') return refuse('retry', merged);
   const start = { from: from ?? usualStart(run), reason: 'retry', by: source.author, guidance } as const;
   return begin(run, { ...start, cause, askedAtMs: source.writtenAtMs }, {}, doors, 'retry');

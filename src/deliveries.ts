@@ -8,11 +8,12 @@ import { runByPullRequest } from './engine/runs.ts';
 import { followRepository } from './follow-repository.ts';
 import { applyFound, applyLabel, foundEvent } from './found.ts';
 import type { ReactionTarget, RepositoryRef } from './github/github.ts';
-import { isStartLabel, startLabel } from './labels.ts';
+import { isStartLabel, isStateLabel, startLabel } from './labels.ts';
 import { revertedBy, revertMerged } from './learning/escapes.ts';
 import { lessonPullChanged } from './learning/lesson-pulls.ts';
 import { onboardAll } from './onboarding.ts';
 import { type Applied, issueEdited, leaveRun, pullRequestEnded, pullRequestReopened, startRun } from './start-run.ts';
+import { restoreLabel } from './status.ts';
 
 type Payload<Name extends (typeof handledEvents)[number]> = EmitterWebhookEvent<Name>['payload'];
 
@@ -105,6 +106,7 @@ async function applyIssue(
   const deed = { by: payload.sender.login, atMs: Date.parse(payload.issue.updated_at) };
   switch (payload.action) {
     case 'labeled': {
+      if (isStateLabel(payload.label?.name)) await restoreLabel(key, number, deed.by, doors);
       if (!isStartLabel(payload.label?.name)) return 'done';
       // On a closed issue nothing starts until it is opened again.
       if (payload.issue.state === 'closed') return 'done';

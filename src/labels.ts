@@ -9,6 +9,7 @@ export const isStartLabel = (name: string | undefined) => name?.toLowerCase() ==
 
 /** State labels: at most one of them is on an issue at a time. */
 export const stateLabels = ['agent:running', 'agent:waiting', 'agent:review', 'agent:failed', 'agent:stopped'] as const;
+export const isStateLabel = (name: string | undefined) => stateLabels.some((label) => label === name?.toLowerCase());
 export type StateLabel = (typeof stateLabels)[number];
 
 export const labelSpecs: readonly LabelSpec[] = [

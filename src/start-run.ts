@@ -6,7 +6,8 @@ import { startLabel } from './labels.ts';
 import { readLayers, wallsWithoutContract } from './policy-source.ts';
 import { fillRollbackSection } from './rollback/fill-section.ts';
 import { liveStates, type Run, RunRequest } from './run.ts';
-import { announceEdit, showQueued, showStatus, showStatusSoon } from './status.ts';
+import { mayNotStart, mayStart } from './stages/intake.ts';
+import { announceEdit, announceLabeller, showQueued, showStatus, showStatusSoon } from './status.ts';
 
 /** What the inbox says happened to a delivery; `again` asks to be tried later, when an older run of the issue has ended. */
 export type Applied = 'done' | 'again';
@@ -37,12 +38,20 @@ export async function startRun(facts: StartFacts, doors: Doors): Promise<Applied
   const key = repositoryKey(doors.host.githubHost, ref);
   const latest = await latestRun(db, key, number);
   if (latest && (await isOldNews(facts, latest, doors))) return 'done';
+  const layers = await readLayers(doors, ref);
+  const walls = wallsWithoutContract(layers, doors, ref);
+  // Whoever may start nothing does not take an open pull request out of review either.
+  const guards = latest && hasOpenPull(latest) && layers.problems.length === 0;
+  if (guards && !(await mayStart(facts.labeller, walls, doors.github.repository(ref)))) {
+    await announceLabeller(latest, facts.labeller, mayNotStart(facts.labeller, walls), doors);
+    return 'done';
+  }
   const live = latest !== null && liveStates.includes(latest.state) ? latest : null;
   if (live && live.state !== 'waiting') {
     const ended = await requestCancel(db, live.id, { by: facts.labeller, reason: `put \`${startLabel}\` on again` });
     if (ended === 'cancelling') return 'again';
   }
-  const request = await pin(facts, doors);
+  const request = await pin(facts, latest && !hasLeft(latest) ? latest : null, doors);
   const start = {
     from: 'intake',
     reason: 'label',
@@ -56,7 +65,6 @@ export async function startRun(facts: StartFacts, doors: Doors): Promise<Applied
     if (begun) await showStatus(begun, doors);
     return begun ? 'done' : 'again';
   }
-  const walls = wallsWithoutContract(await readLayers(doors, ref), doors, ref);
   // Before the run exists, so that no worker can be writing the comment for the first time as well.
   await showQueued(ref, number, request, doors);
   const { run } = await enqueueRun(db, {
@@ -88,12 +96,16 @@ async function isOldNews(facts: StartFacts, latest: Run, { db }: Doors): Promise
   return true;
 }
 
-async function pin(facts: StartFacts, { github }: Doors): Promise<RunRequest> {
+/** `before`: the run whose approvals of this very text still count. */
+async function pin(facts: StartFacts, before: Run | null, { github }: Doors): Promise<RunRequest> {
   const issue = await github.repository(facts.ref).issue(facts.number);
+  const revision = revisionOf(facts.body);
+  const isApproved = (approval: RunRequest['approved'][number]) =>
+    approval.gate === 'intake' && approval.revision === revision;
   return RunRequest.parse({
     title: facts.title,
     body: facts.body,
-    revision: revisionOf(facts.body),
+    revision,
     labeller: facts.labeller,
     author: facts.author,
     editor: editorAt(issue, facts.labelledAtMs),
@@ -101,7 +113,7 @@ async function pin(facts: StartFacts, { github }: Doors): Promise<RunRequest> {
     found: facts.found,
     allowed: [],
     waived: [],
-    approved: [],
+    approved: before?.request.approved.filter(isApproved) ?? [],
   });
 }
 
@@ -113,6 +125,7 @@ export function editorAt(issue: Pick<IssueFacts, 'editor' | 'edits' | 'lastEdite
   return issue.edits.length === 0 ? issue.editor : (before.at(-1)?.editor ?? null);
 }
 
+const hasOpenPull = (run: Run) => run.pullRequest !== null && !hasLeft(run);
 const hasLeft = ({ outcome }: Run) => outcome?.code === 'merged' || outcome?.code === 'closed';
 
 /** Something a person did to an issue or a pull request, by GitHub's clock. */

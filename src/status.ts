@@ -129,6 +129,14 @@ async function write(run: Run, entry: Shown, doors: Doors): Promise<void> {
   Object.assign(entry, { key, body, label });
 }
 
+/** A state label that a person put on says nothing: the run's own is set again. */
+export async function restoreLabel(repository: string, issue: number, by: string, doors: Doors): Promise<void> {
+  const run = by === (await doors.github.identity()).login ? null : await latestRun(doors.db, repository, issue);
+  if (run === null) return;
+  entryOf(run, doors).key = '';
+  await showStatus(run, doors);
+}
+
 /** What a queued run's issue shows before the run exists, so that the comment is there before any worker writes to it. */
 export async function showQueued(ref: RepositoryRef, issue: number, request: RunRequest, doors: Doors): Promise<void> {
   const entry = entryOf({ repository: repositoryKey(doors.host.githubHost, ref), issue }, doors);
@@ -154,6 +162,13 @@ export async function announceEdit(run: Run, doors: Doors): Promise<void> {
   const github = doors.github.repository({ installationId: run.installationId, owner: run.owner, name: run.name });
   const marker = editedMarker(run.id);
   const text = `The issue was edited, but the run works on the text as it was when the label was put on. ${again}`;
+  await github.upsertComment(run.issue, marker, `${marker}\n${text}`);
+}
+
+/** Says once to each person who put the label on again without the role that the open pull request stays as it is. */
+export async function announceLabeller(run: Run, login: string, text: string, doors: Doors): Promise<void> {
+  const github = doors.github.repository({ installationId: run.installationId, owner: run.owner, name: run.name });
+  const marker = `<!-- millwright:labeller:${login.replace(/[^\w-]/g, '')} -->`;
   await github.upsertComment(run.issue, marker, `${marker}\n${text}`);
 }
 

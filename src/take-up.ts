@@ -5,6 +5,7 @@ import { latestOutput, outputsOf } from './engine/outputs.ts';
 import { restoreTree } from './evidence.ts';
 import type { AttemptEnd } from './run.ts';
 import { BuildResult } from './stages/build.ts';
+import { few } from './stages/few.ts';
 import { IntakeResult } from './stages/intake.ts';
 import { foreignCommits, ownCommits } from './stages/review.ts';
 import { Verdict } from './verification/verdict.ts';
@@ -80,7 +81,7 @@ async function carriedTree(
     state: 'waiting',
     outcome: {
       code: 'base-conflict',
-      text: 'The base branch has moved, and the work so far conflicts with it.',
+      text: `The base branch has moved, and the work so far conflicts with it in ${few(merged.conflicts)}.`,
       question:
         'Merge the base branch into the branch and answer /retry from verify, or close the pull request, delete the branch and put the label on again.',
       detail: merged.conflicts.join('\n'),

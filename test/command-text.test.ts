@@ -22,6 +22,10 @@ test.each([
   ['/stop\n===', ['stop']],
   ['/stop\r\n-- \r\nMaya', ['stop']],
   ['> ```\n> /retry\n> ```\n/stop', ['stop']],
+  ['/Stop', ['stop']],
+  ['/STOP!', ['stop']],
+  ['/stop.', ['stop']],
+  ['/stop, please', ['stop']],
 ])('%j holds the commands %j', (body, expected) => {
   expect(names(body)).toEqual(expected);
 });
@@ -53,8 +57,9 @@ test.each([
   '\u2044stop',
   '\u2215stop',
   '> On Monday maya wrote:\r\n> /stop\r\n',
-  '/STOP',
   '/stops',
+  '/stop.md',
+  '/stop:now',
   '//stop',
   '/ stop',
   '/stop-it',
@@ -85,7 +90,13 @@ test.each([
   ['use six', { from: null, guidance: 'use six', unknownStage: null }],
   ['from verify', { from: 'verify', guidance: null, unknownStage: null }],
   ['from Plan: use six', { from: 'plan', guidance: 'use six', unknownStage: null }],
+  ['from: verify', { from: 'verify', guidance: null, unknownStage: null }],
+  ['verify', { from: 'verify', guidance: null, unknownStage: null }],
+  ['verify the dates too', { from: null, guidance: 'verify the dates too', unknownStage: null }],
   ['from bulid', { from: null, guidance: null, unknownStage: 'bulid' }],
+  ['from bulid please mend it', { from: null, guidance: 'please mend it', unknownStage: 'bulid' }],
+  ['from reveiw, with care', { from: null, guidance: 'with care', unknownStage: 'reveiw,' }],
+  ['from the beginning use tabs', { from: null, guidance: 'from the beginning use tabs', unknownStage: null }],
   ['from now on use tabs', { from: null, guidance: 'from now on use tabs', unknownStage: null }],
 ])('/retry %j is read as %j', (rest, expected) => {
   expect(readRetry(rest)).toEqual(expected);
@@ -96,7 +107,18 @@ test('/waive wants a name and a reason', () => {
   expect(readWaive('lint')).toBeNull();
 });
 
+test('what ends a command like a sentence is no part of what it says', () => {
+  expect(readCommands('/allow: docs/**\n/Waive, lint the rule goes')).toEqual([
+    { name: 'allow', rest: 'docs/**' },
+    { name: 'waive', rest: 'lint the rule goes' },
+  ]);
+});
+
 test('one glob is read for /allow, in backticks when it holds spaces', () => {
+  expect(readAllow('"docs/**"')).toBe('docs/**');
+  expect(readAllow("'my docs/**'")).toBe('my docs/**');
+  expect(readAllow('docs/**.')).toBe('docs/**');
+  expect(readAllow('"docs/**')).toBe('"docs/**');
   expect(readAllow('src/**')).toBe('src/**');
   expect(readAllow('`my docs/**`')).toBe('my docs/**');
   expect(readAllow('src/{a,b}/**')).toBe('src/{a,b}/**');

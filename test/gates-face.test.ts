@@ -57,6 +57,16 @@ test('an issue has one state label at a time and one status comment, through wai
   expect(said(number)).toHaveLength(1);
 });
 
+test('a state label that a person puts on beside the run’s own goes again', async () => {
+  const { labelled, reaches, github, labels } = await open();
+  const number = await labelled();
+  await reaches(number, 'agent:review');
+
+  await github.label(repo, number, 'agent:stopped', 'maya');
+  expect(labels(number)).toHaveLength(2);
+  await reaches(number, 'agent:review');
+});
+
 test('a run that ends at a limit shows its last output and its diffstat, folded', async () => {
   const { labelled, reaches, status } = await open({
     files: policy('limits: { turns: 2 }'),

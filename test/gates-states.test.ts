@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { claimRun } from '../src/engine/claim.ts';
 import { endRun, latestRun, listRuns } from '../src/engine/runs.ts';
 import type { Run } from '../src/run.ts';
-import { type GateSite, openSite, people, repo } from './support/gate-site.ts';
+import { type GateSite, gateContract, openSite, people, repo } from './support/gate-site.ts';
 import { until } from './support/until.ts';
 
 /** One service for all: without an engine every run stays where it is put. */
@@ -87,6 +87,39 @@ describe.each(Object.keys(states))('a command on a run that is %s', (state) => {
       expect(site.said(number).length).toBeLessThanOrEqual(1 + (reactions === 'no no' ? 2 : 1));
     },
   );
+});
+
+test('/retry below /stop in one comment is told that the run is being stopped', async () => {
+  const { github, said } = site;
+  const number = await site.labelled();
+  await until(async () => (await latest(number).catch(() => null)) !== null);
+  await states.running?.(await latest(number));
+  site.later();
+
+  const { id } = await github.comment(repo, number, '/stop\n/retry now', 'maya');
+  await until(() => site.reactions(id).includes('confused'), 20_000);
+
+  expect(said(number).join('\n')).toMatch(/is being stopped.*agent:stopped/);
+  expect(said(number).join('\n')).not.toContain('stop it first');
+});
+
+test('/retry on a refused contract whose issue was mended since asks for the label', async () => {
+  const { github, said } = site;
+  const number = await site.labelled('## Goal\n\nSlugs');
+  await until(async () => (await latest(number).catch(() => null)) !== null);
+  await endRun(site.factory.doors.db, (await latest(number)).id, 'waiting', outcome('contract-untestable'));
+  site.later();
+
+  const before = await github.comment(repo, number, '/retry', 'maya');
+  await until(() => site.reactions(before.id).join() === 'eyes,+1', 20_000);
+  await endRun(site.factory.doors.db, (await latest(number)).id, 'waiting', outcome('contract-untestable'));
+  await github.editIssue(repo, number, { body: gateContract }, 'maya');
+  site.later();
+  const after = await github.comment(repo, number, '/retry', 'maya');
+  await until(() => site.reactions(after.id).join() === 'eyes,confused', 20_000);
+
+  expect(said(number).join('\n')).toMatch(/edited since.*take the label/i);
+  expect(await latest(number)).toMatchObject({ state: 'waiting', attempt: 2 });
 });
 
 describe('a command by someone without its role', () => {

@@ -36,6 +36,47 @@ test.each(['tom', 'otto'])(
   },
 );
 
+test('someone without the role who puts the label on again leaves an open pull request as it is, and is told once', async () => {
+  const { labelled, github, reaches, said, labels, pass, model } = await open();
+  const number = await labelled();
+  await reaches(number, 'agent:review');
+  const asked = model.requests().length;
+  site.later();
+
+  await github.unlabel(repo, number, 'agent-ready', 'tom');
+  await github.label(repo, number, 'agent-ready', 'tom');
+  await until(() => said(number).length === 2);
+  await pass();
+
+  expect(said(number)[1]).toMatch(/tom may not start runs here: the role write is needed/);
+  expect(said(number)).toHaveLength(2);
+  expect(labels(number)).toEqual(['agent:review']);
+  expect(model.requests()).toHaveLength(asked);
+  await github.unlabel(repo, number, 'agent-ready', 'maya');
+  await github.label(repo, number, 'agent-ready', 'maya');
+  await until(() => model.requests().length > asked, 30_000);
+});
+
+test('an approved text that is labelled again needs no second approval', async () => {
+  const { labelled, github, reaches, model, later, status } = await open({
+    script: scripted([...writes(), ...writes('8\n')]),
+  });
+  const number = await labelled(gateContract, { author: 'otto' });
+  await reaches(number, 'agent:waiting');
+  later();
+  await github.comment(repo, number, '/approve', 'maya');
+  await reaches(number, 'agent:review');
+  const asked = model.requests().length;
+  later();
+
+  await github.unlabel(repo, number, 'agent-ready', 'maya');
+  await github.label(repo, number, 'agent-ready', 'maya');
+  await until(() => model.requests().length > asked, 30_000);
+  await reaches(number, 'agent:review');
+
+  expect(status(number)).toContain('In review');
+});
+
 test('the labels of an issue form start nothing for whoever opens it', async () => {
   const { github, reaches, model } = await open();
 

@@ -130,6 +130,15 @@ export async function heartbeat(
   return { held: true, cancel: { by: row.cancel_by ?? '', reason: row.cancel_reason } };
 }
 
+/** Whether someone has asked a run to end that still goes on. */
+export async function isCancelling(db: Database, runId: string): Promise<boolean> {
+  const [row] = await db.all(
+    `SELECT id FROM runs WHERE id = $1 AND state = 'running' AND cancel_at_ms IS NOT NULL`,
+    runId,
+  );
+  return row !== undefined;
+}
+
 /** Ends the leases of a worker that is known to be dead, so that its runs and deliveries are taken over at once. */
 export async function expireLeases(db: Database, owner: string): Promise<number> {
   await db.run(`UPDATE deliveries SET lease_until_ms = 0 WHERE state = 'new' AND owner = $1`, owner);

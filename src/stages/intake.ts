@@ -139,10 +139,17 @@ async function notAllowedToStart(run: Run, walls: Walls, github: RepositoryGitHu
   if (await mayStart(labeller, walls, github)) return null;
   return {
     code: 'labeller-not-allowed',
-    text: `${labeller} may not start runs here: the role ${walls.roles.start} is needed. Someone who has it takes the label off and puts it on again.`,
+    text: mayNotStart(labeller, walls),
     question: null,
     detail: null,
   };
+}
+
+export function mayNotStart(labeller: string, walls: Walls): string {
+  const why = labeller.endsWith('[bot]')
+    ? 'bots may only where `roles.bots` lists them'
+    : `the role ${walls.roles.start} is needed`;
+  return `${labeller} may not start runs here: ${why}. Someone who may takes the label off and puts it on again.`;
 }
 
 /** The author's or last editor's text counts only when a person with the role stands behind this very revision. */

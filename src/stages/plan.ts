@@ -7,6 +7,7 @@ import type { Attempt } from '../attempt.ts';
 import type { PlanFacts } from '../report/facts.ts';
 import { type Outcome, type Run, stageNames } from '../run.ts';
 import { type Briefing, briefingParts } from './context.ts';
+import { few } from './few.ts';
 import { allowHelps, objectionKinds, objectionsTo, type PlanObjection, tidyPlan } from './plan-objections.ts';
 import { issuesText, proposedIssues } from './plan-split.ts';
 
@@ -116,7 +117,7 @@ function objectionWait(planned: PlanResult, { run, walls }: Pick<Attempt, 'run' 
     const answer = allowHelps(proposed, walls)
       ? 'Widen the contract with /allow GLOB, or answer /retry from plan with guidance.'
       : 'Some of it no /allow can admit: answer /retry from plan with guidance to do without, or change the policy and answer /retry from intake.';
-    wait('plan-scope', 'The plan needs files that may not change.', answer, scope.join('\n'));
+    wait('plan-scope', `The plan needs files that may not change: ${few(scope)}.`, answer, scope.join('\n'));
   }
   if (tools.length > 0) {
     const answer =

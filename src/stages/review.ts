@@ -15,6 +15,7 @@ import { Outcome } from '../run.ts';
 import type { Verdict } from '../verification/verdict.ts';
 import type { BuildResult } from './build.ts';
 import type { Briefing } from './context.ts';
+import { few } from './few.ts';
 import { type PlanResult, planFacts } from './plan.ts';
 import { deviationsFrom } from './plan-deviations.ts';
 import { lookAgain } from './second-look.ts';
@@ -120,7 +121,7 @@ async function conflictWithBase(
   if (merged.ok) return null;
   return {
     code: 'base-conflict',
-    text: 'The base branch has moved, and the patch conflicts with it.',
+    text: `The base branch has moved, and the patch conflicts with it in ${few(merged.conflicts)}.`,
     question:
       'Start anew on the new base (take the label off and put it on again), or resolve it on the branch and answer /retry from verify.',
     detail: merged.conflicts.join('\n'),
