@@ -5,6 +5,7 @@ import { watchPrompts } from './agent/prefix.ts';
 import type { Contract } from './contract/contract.ts';
 import { amendFiles } from './contract/globs.ts';
 import { type ServerAddress, serversFor } from './contract/mcp-servers.ts';
+import { issueLimitUsd } from './contract/money.ts';
 import { revisionOfContract } from './contract/revision.ts';
 import type { Narrowing, Walls } from './contract/walls.ts';
 import { type Doors, mirrorKey } from './doors.ts';
@@ -207,7 +208,7 @@ function sharedBudgets(run: Pick<Run, 'repository' | 'issue'>, walls: Walls): Sh
   return [
     {
       key: issueKeyOf(run),
-      limitUsd: lowest(walls.limits.dollars, walls.budget.dollarsPerIssue),
+      limitUsd: issueLimitUsd(walls),
       limitTokens: walls.limits.tokens,
       clause: 'budget.dollars_per_issue',
     },
@@ -246,11 +247,6 @@ function spendLedger(run: Run, walls: Walls, { db }: Pick<Doors, 'db'>): SpendLe
     },
     settle: (id, actual) => settle(db, id, { usd: actual.dollars, tokens: actual.tokens }),
   };
-}
-
-function lowest(left: number | null, right: number | null): number | null {
-  if (left === null || right === null) return left ?? right;
-  return Math.min(left, right);
 }
 
 const pricedCall = z.looseObject({

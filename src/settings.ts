@@ -1,6 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
+/** Its parts can be told apart and decoded. */
+function isReadableUrl(text: string): boolean {
+  try {
+    const { username, password } = new URL(text);
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const port = z.coerce.number().int().min(0).max(65_535);
 const url = z.url({ protocol: /^https?$/ });
 const optional = <T extends z.ZodType>(shape: T) => shape.optional();
@@ -30,9 +41,15 @@ export const environmentShape = z.object({
   OPENAI_MODEL: z.string().min(1).default('gpt-5.1').describe('Model when no policy names one.'),
   GITHUB_CLIENT_ID: optional(z.string().min(1)).describe('OAuth client id of the app, for dashboard sign-in.'),
   GITHUB_CLIENT_SECRET: optional(z.string().min(1)).describe('OAuth client secret of the app, for dashboard sign-in.'),
-  DATABASE_URL: optional(z.string().regex(/^postgres(ql)?:\/\//, 'expected a `postgres://` address')).describe(
-    'PostgreSQL, for several machines. Empty: embedded store in `DATA_DIR`.',
-  ),
+  DATABASE_URL: optional(
+    z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, 'expected a `postgres://` address')
+      .refine(
+        (text) => !text.startsWith('postgres') || isReadableUrl(text),
+        'expected an address in which other signs than letters and digits are encoded: `%` as `%25`',
+      ),
+  ).describe('PostgreSQL, for several machines. Empty: embedded store in `DATA_DIR`.'),
   DATA_DIR: z.string().min(1).default('data').describe('Folder of the embedded store and of the repository mirrors.'),
   DOCKER_HOST: optional(
     z.string().regex(/^(unix|tcp|http|https|ssh):\/\//, 'expected an address such as `unix:///var/run/docker.sock`'),
@@ -148,6 +165,9 @@ export function readSettings(
   return settingsFrom(parsed.data, key, filled);
 }
 
+/** The operator's policy file that the environment names, also where other variables of it are wrong. */
+export const namedPolicy = (): string | null => process.env.MILLWRIGHT_POLICY || null;
+
 /** For `doctor`: what can be used, and what is wrong with the rest. Never throws. */
 export function readUsableSettings(needs: readonly Needs[]): { settings: Settings; problems: string[] } {
   const problems: string[] = [];
@@ -196,7 +216,11 @@ function processEnvironment({ file }: SettingsSource): NodeJS.ProcessEnv {
   try {
     process.loadEnvFile('.env');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return process.env;
+    throw new SettingsError([
+      `.env cannot be read (${code ?? message}): expected a file of lines such as \`PORT=3000\`.`,
+    ]);
   }
   return process.env;
 }

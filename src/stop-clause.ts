@@ -1,5 +1,7 @@
 import type { ContractLimits } from './contract/contract.ts';
 import type { Walls } from './contract/walls.ts';
+import type { MillwrightError } from './errors.ts';
+import type { Outcome } from './run.ts';
 
 /** Says which limit ended an attempt: the clause of the contract's stop condition where it was that, else the key of the policy. */
 export function reachedText(
@@ -13,4 +15,11 @@ export function reachedText(
   if (asked !== undefined && asked === inForce)
     return `The stop condition of the contract was reached: max ${name}: ${asked} (${key}).`;
   return `The limit ${key}${inForce === undefined || inForce === null ? '' : ` (${inForce})`} was reached.`;
+}
+
+/** The limit that was reached is named in the sentence; other details are output. */
+export function failedOutcome({ code, requesterMessage, detail }: MillwrightError): Outcome {
+  const isKey = detail !== undefined && /^(?:limits|budget)\.[a-z_]+$/.test(detail);
+  const text = isKey ? `${requesterMessage.replace(/\.$/, '')}: ${detail}.` : requesterMessage;
+  return { code, text, question: null, detail: isKey ? null : (detail ?? null) };
 }

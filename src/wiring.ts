@@ -1,9 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { systemClock } from './clock.ts';
 import { givesWorkflowsFree } from './contract/globs.ts';
-import { type PolicyLayer, parsePolicyFile } from './contract/policy.ts';
+import type { PolicyLayer } from './contract/policy.ts';
 import type { Doors } from './doors.ts';
 import { installationName } from './engine/installation.ts';
 import { createGit } from './git/create-git.ts';
@@ -17,6 +16,7 @@ import type { Mcp } from './mcp/mcp.ts';
 import { countAnswers, meteredModel, meteredSandbox } from './metered-doors.ts';
 import { createOpenAiModel } from './model/openai-model.ts';
 import { instanceIn, openStore } from './open-store.ts';
+import { readOperatorPolicy } from './operator-policy.ts';
 import { connectDocker, parseDockerHost } from './sandbox/docker-client.ts';
 import { createDockerEngine } from './sandbox/docker-sandbox.ts';
 import type { CanaryOutcome } from './sandbox/egress.ts';
@@ -27,7 +27,6 @@ import { Tally } from './tally.ts';
 import { createMask } from './verification/mask.ts';
 
 /** Policy file of the operator when `MILLWRIGHT_POLICY` names none. */
-const usualPolicyFile = 'millwright.policy.yml';
 const statusKeptMs = 3_000;
 
 /** Opens every door with its real implementation. The only place that chooses. */
@@ -190,18 +189,4 @@ export async function tryEgressWall(settings: Settings, log: Logger): Promise<Ca
     docker,
     instance: instanceIn(settings.environment.DATA_DIR),
   });
-}
-
-/** Errors: SettingsError with every problem of the file, each with file, line and key. */
-export function readOperatorPolicy(named: string | null): PolicyLayer | null {
-  const path = resolve(named ?? usualPolicyFile);
-  if (!existsSync(path)) {
-    if (named === null) return null;
-    throw new SettingsError([`MILLWRIGHT_POLICY: ${path} does not exist: expected the operator's policy file.`]);
-  }
-  const parsed = parsePolicyFile(readFileSync(path, 'utf8'), path, 'operator');
-  if ('policy' in parsed) return parsed.policy;
-  throw new SettingsError(
-    parsed.problems.map((problem) => `${problem.file}:${problem.line ?? 1}: ${problem.key}: ${problem.message}`),
-  );
 }

@@ -14,6 +14,7 @@ import { carry } from './pipeline.ts';
 import { verifyNextRollback } from './rollback/verify-rollback.ts';
 import type { AttemptEnd, Outcome } from './run.ts';
 import { showStatus } from './status.ts';
+import { failedOutcome } from './stop-clause.ts';
 import { watchPause } from './watch-pause.ts';
 
 export interface WorkerOptions {
@@ -273,7 +274,7 @@ async function settleFailure(lease: Lease, error: MillwrightError, doors: Doors)
     lease,
     {
       state: 'failed',
-      outcome: { code: error.code, text: error.requesterMessage, question: null, detail: error.detail ?? null },
+      outcome: failedOutcome(error),
     },
     doors,
   );

@@ -63,7 +63,7 @@ const doorTypes = /^(?:(git|github|mcp|model|sandbox)\/\1|engine\/database|clock
 
 const rooms: Record<string, Reach> = {
   contract: { values: [], types: [] },
-  report: { values: [], types: [contract, /^verification\/verdict\.ts$/] },
+  report: { values: [/^contract\/money\.ts$/], types: [contract, /^verification\/verdict\.ts$/] },
   engine: { values: [errors, run], types: [] },
   github: { values: [errors], types: [clock] },
   git: { values: [errors], types: [doorTypes] },

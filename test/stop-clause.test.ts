@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { reachedText } from '../src/stop-clause.ts';
+import { MillwrightError } from '../src/errors.ts';
+import { failedOutcome, reachedText } from '../src/stop-clause.ts';
 import { someWalls } from './agent/task.ts';
 
 const at = (asked: Record<string, number>, limits: Parameters<typeof someWalls>[0]) => ({
@@ -24,4 +25,21 @@ test('where the policy is narrower than the stop condition, or there is none, th
   expect(reachedText('budget.dollars_per_day', at({ dollars: 9 }, {}))).toBe(
     'The limit budget.dollars_per_day was reached.',
   );
+});
+
+test('a limit that ended a run outside of a turn is named in its sentence; other details are output', () => {
+  const failed = (detail?: string) =>
+    failedOutcome(new MillwrightError('limit.dollars', detail === undefined ? {} : { detail }));
+
+  expect(failed('budget.dollars_per_issue')).toEqual({
+    code: 'limit.dollars',
+    text: 'The money limit was reached: budget.dollars_per_issue.',
+    question: null,
+    detail: null,
+  });
+  expect(failed('a line\nof output')).toMatchObject({
+    text: 'The money limit was reached.',
+    detail: 'a line\nof output',
+  });
+  expect(failed()).toMatchObject({ detail: null });
 });

@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { examinationCode, examine, type Finding, type Parts } from '../doctor.ts';
 import { instanceIn, openStore } from '../open-store.ts';
+import { readOperatorPolicy } from '../operator-policy.ts';
 import { readUsableSettings, type Settings } from '../settings.ts';
-import { createLog, openGitHub, openMcp, openSandboxEngine, readOperatorPolicy, tryEgressWall } from '../wiring.ts';
+import { createLog, openGitHub, openMcp, openSandboxEngine, tryEgressWall } from '../wiring.ts';
 import { line, processTerminal as terminal } from './terminal.ts';
 
 const marks = { ok: 'ok  ', warning: 'WARN', failed: 'FAIL', skipped: 'skip' } as const;

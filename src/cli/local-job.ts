@@ -9,8 +9,9 @@ import { type Doors, repositoryKey } from '../doors.ts';
 import type { Git, Remote } from '../git/git.ts';
 import { type LocalRepository, readLocalRepository } from '../git/local-repository.ts';
 import type { RepositoryRef } from '../github/github.ts';
+import { readOperatorPolicy } from '../operator-policy.ts';
 import { environmentShape, readSettings, type Settings } from '../settings.ts';
-import { openLocalDoors, readOperatorPolicy } from '../wiring.ts';
+import { openLocalDoors } from '../wiring.ts';
 import { CallError } from './terminal.ts';
 
 /** GitHub limits the body of an issue to as many; whatever is longer is no contract. */

@@ -1,5 +1,5 @@
+import { readServiceSettings } from '../operator-policy.ts';
 import { startService } from '../serve.ts';
-import { readSettings } from '../settings.ts';
 import { openDoors } from '../wiring.ts';
 import { processTerminal } from './terminal.ts';
 
@@ -17,7 +17,7 @@ export async function serve(options: { web: boolean; runs: boolean }): Promise<v
       });
     }
   });
-  const settings = readSettings(['app', ...(options.runs ? (['model'] as const) : [])]);
+  const settings = readServiceSettings(['app', ...(options.runs ? (['model'] as const) : [])]);
   const doors = await openDoors(settings);
   const service = await startService(settings, doors, options);
   // Whoever starts it by hand looks at a terminal; and where the log leaves such lines out, nobody would learn the link.

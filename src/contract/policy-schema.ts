@@ -4,6 +4,7 @@ import { limitKeys } from './limit-keys.ts';
 import {
   check,
   cidr,
+  days,
   dollars,
   globs,
   host,
@@ -15,7 +16,6 @@ import {
   mcpServer,
   oneOf,
   pattern,
-  positive,
   price,
   role,
   secretName,
@@ -249,11 +249,7 @@ const keys = {
   learn: known(oneOf(['propose', 'off']), 'Whether repeated failures become proposals. `off` wins.', 'propose'),
   retention: known(
     z.strictObject({
-      days: known(
-        positive,
-        'Operator only. Days that ended runs, and mirrors and images that nobody uses, are kept.',
-        90,
-      ),
+      days: known(days, 'Operator only. Days that ended runs, and mirrors and images that nobody uses, are kept.', 90),
       size: known(
         size,
         'Operator only. Disk that the store, the mirrors and the images of a machine may each fill.',

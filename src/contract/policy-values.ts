@@ -51,6 +51,10 @@ export const positive = z.number({ error: 'a number above zero' }).positive('a n
 export const dollars = z
   .number({ error: 'US dollars, such as `3` or `2.5`' })
   .nonnegative('US dollars, such as `3` or `2.5`');
+const daysText = z.string().regex(/^[1-9]\d{0,4}d$/u);
+export const days = z.union([positive, daysText.transform((text) => Number(text.slice(0, -1)))], {
+  error: 'days, such as `90` or `90d`',
+});
 /** As people mention it, too: `@maya`. */
 export const login = text('a login or `org/team`').transform((value) => value.replace(/^@/u, ''));
 export const role = z.enum(roles, { error: `one of ${roles.join(', ')}` });

@@ -1,7 +1,8 @@
-import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, type YAMLError } from 'yaml';
+import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { checkKind } from './fields.ts';
 import { type PolicyLayer, policySchema } from './policy-schema.ts';
+import { plainValue, yamlProblems } from './policy-yaml.ts';
 import type { Layer } from './walls.ts';
 
 export { type PolicyLayer, policySchema };
@@ -62,12 +63,13 @@ export function parsePolicyFile(text: string, fileName: string, layer: Exclude<L
   // Pretty errors quote their line: of one long line with many errors, each time.
   const options = { lineCounter: counter, prettyErrors: false, version: '1.2', schema: 'core', merge: false } as const;
   const document = parseDocument(text, options);
-  if (document.errors.length > 0)
-    return {
-      problems: document.errors.slice(0, maxProblems).map((error) => yamlProblem(fileName, text, counter, error)),
-    };
   const source = { file: fileName, document, counter };
   const value = plainValue(document);
+  const broken = yamlProblems(document, value !== undefined, maxProblems).map(({ at, path, expected, message }) => {
+    const { line } = counter.linePos(at);
+    return { file: fileName, line: line || null, key: dotted(path), expected, message };
+  });
+  if (broken.length > 0) return { problems: broken };
   if (value === undefined) return fileProblem(fileName, null, 'It uses too many YAML aliases: write the values out.');
   if (value !== null && (typeof value !== 'object' || Array.isArray(value)))
     return fileProblem(fileName, 1, 'It must be keys with values, such as `plan: approve`.');
@@ -77,36 +79,28 @@ export function parsePolicyFile(text: string, fileName: string, layer: Exclude<L
   const problems = issues.flatMap((issue) => issueProblems(source, issue, []));
   if (layer !== 'operator') problems.push(...operatorOnly(source, layer));
   problems.push(...doubledChecks(source, parsed.success ? parsed.data : {}));
-  if (problems.length > 0) return { problems: sortByLine(problems).slice(0, maxProblems) };
+  if (problems.length > 0) return { problems: atMost(sortByLine(problems)) };
   return parsed.success ? { policy: withPlainKinds(parsed.data) } : fileProblem(fileName, null, 'It cannot be read.');
+}
+
+/** The first of many, and how many more there are. */
+function atMost(problems: readonly PolicyProblem[]): PolicyProblem[] {
+  const more = problems.length - maxProblems;
+  const [first] = problems;
+  if (more <= 0 || !first) return [...problems];
+  const message = `${more + 1} more problems are not listed: mend these first.`;
+  const rest = {
+    ...first,
+    line: problems[maxProblems - 1]?.line ?? null,
+    key: '',
+    expected: 'fewer problems',
+    message,
+  };
+  return [...problems.slice(0, maxProblems - 1), rest];
 }
 
 function fileProblem(file: string, line: number | null, message: string): { problems: PolicyProblem[] } {
   return { problems: [{ file, line, key: '', expected: 'a policy in YAML', message }] };
-}
-
-function yamlProblem(file: string, text: string, counter: LineCounter, error: YAMLError): PolicyProblem {
-  const line = counter.linePos(error.pos[0]).line || null;
-  if (error.code === 'DUPLICATE_KEY') {
-    const key = /^[\w.-]+/u.exec(text.slice(error.pos[0], error.pos[0] + 100))?.[0] ?? '';
-    return { file, line, key, expected: 'each key once', message: `\`${key}\` stands here a second time: keep one.` };
-  }
-  if (error.code === 'MULTIPLE_DOCS')
-    return { file, line, key: '', expected: 'one document', message: 'It holds two documents: take out the `---`.' };
-  const first = error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/u, '') ?? '';
-  const message = `This is not valid YAML: ${first.replace(/\.$/u, '')}.`;
-  return { file, line, key: '', expected: 'valid YAML', message };
-}
-
-/** The document as plain data, or undefined when its aliases would unfold into too much. */
-function plainValue(document: Document): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 100 }) as unknown;
-  } catch (error) {
-    // The only thing that toJS throws for a document without errors.
-    if (error instanceof ReferenceError) return undefined;
-    throw error;
-  }
 }
 
 function issueProblems(source: Source, issue: z.core.$ZodIssue, under: readonly PropertyKey[]): PolicyProblem[] {
@@ -124,9 +118,13 @@ function issueProblems(source: Source, issue: z.core.$ZodIssue, under: readonly 
   // A key without words of its own holds further keys: zod's speak of objects and records.
   const isOfKeys = issue.code === 'invalid_type' && (issue.expected === 'object' || issue.expected === 'record');
   const expected = isOfKeys ? keysAt(path) : issue.message;
-  const message = `\`${key || source.file}\` must be ${expected}.${nothing}`;
+  const isQuoted = issue.code === 'invalid_type' && isQuotedWord(source.document.getIn(path));
+  const message = `\`${key || source.file}\` must be ${expected}.${nothing}${isQuoted ? ' Take the quotes off.' : ''}`;
   return [{ file: source.file, line: lineOf(source, path), key, expected, message }];
 }
+
+/** In quotes it is a text, which nobody means where a number or a choice is expected. */
+const isQuotedWord = (value: unknown) => typeof value === 'string' && /^(?:\d[\d.]*|true|false)$/u.test(value);
 
 function keysAt(path: readonly PropertyKey[]): string {
   const known = knownKeys(path);

@@ -1,3 +1,4 @@
+import { issueLimitUsd } from '../contract/money.ts';
 import { changedFilesTable } from './changed-files.ts';
 import { contractBlocks } from './contract-section.ts';
 import { code, fenced, folded, inert, link, quote } from './escape.ts';
@@ -124,7 +125,7 @@ function timeline(stages: readonly StageLine[]): Block[] {
 function numbers(input: StatusInput): Block[] {
   const spent = input.numbers;
   if (spent === null) return [];
-  const limit = input.walls?.limits.dollars ?? input.walls?.budget.dollarsPerIssue ?? null;
+  const limit = input.walls === null ? null : issueLimitUsd(input.walls);
   const cost = limit === null ? dollars(spent.costUsd) : `${dollars(spent.costUsd)} of ${dollars(limit)}`;
   const told = [
     plural(spent.rounds, 'round'),

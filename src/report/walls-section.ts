@@ -1,3 +1,4 @@
+import { issueLimitUsd } from '../contract/money.ts';
 import type { Narrowing, Walls } from '../contract/walls.ts';
 import { cell, code, folded, inert } from './escape.ts';
 import { type Block, fixed, listVariants, tableVariants } from './join-within.ts';
@@ -50,11 +51,22 @@ function wallRows(walls: Walls): [string, string][] {
       'Limits',
       `${limits.minutes} minutes, ${count(limits.turns)} turns, ${limits.rounds} rounds, ${count(limits.tokens)} tokens, ${count(limits.files)} files, ${count(limits.lines)} lines, ${durationText(limits.checkTimeoutMs)} a check`,
     ],
-    ['Money', walls.limits.dollars === null ? 'not limited' : dollars(walls.limits.dollars)],
+    ['Money', moneyText(walls)],
     ['Plan', walls.plan],
     ['Who may start', walls.roles.start],
     ['Who may give commands', walls.roles.command],
   ];
+}
+
+function moneyText(walls: Walls): string {
+  const { dollarsPerDay, orgDollarsPerDay } = walls.budget;
+  const each: [limit: number | null, of: string][] = [
+    [issueLimitUsd(walls), 'for this issue'],
+    [dollarsPerDay, 'a day for the repository'],
+    [orgDollarsPerDay, 'a day for the organisation'],
+  ];
+  const told = each.flatMap(([limit, of]) => (limit === null ? [] : [`${dollars(limit)} ${of}`]));
+  return told.join(', ') || 'not limited';
 }
 
 function checksTable(walls: Walls): string {

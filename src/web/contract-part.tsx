@@ -1,6 +1,7 @@
 /** @jsxImportSource hono/jsx */
 import type { Child } from 'hono/jsx';
 import type { Contract, ToolGrant } from '../contract/contract.ts';
+import { issueLimitUsd } from '../contract/money.ts';
 import type { Walls } from '../contract/walls.ts';
 import type { StatusInput } from '../report/facts.ts';
 import { count, dollars, durationText } from '../report/phrases.ts';
@@ -204,7 +205,7 @@ function wallRows(walls: Walls): (Row | null)[] {
       'Limits of an attempt',
       `${limits.minutes} minutes, ${count(limits.turns)} turns, ${limits.rounds} rounds, ${count(limits.files)} files, ${count(limits.lines)} lines, ${durationText(limits.checkTimeoutMs)} a check`,
     ],
-    ['Limits of the issue', `${count(limits.tokens)} tokens; money ${money(limits.dollars ?? budget.dollarsPerIssue)}`],
+    ['Limits of the issue', `${count(limits.tokens)} tokens; money ${money(issueLimitUsd(walls))}`],
     ['Daily budget', `repository ${money(budget.dollarsPerDay)}; organisation ${money(budget.orgDollarsPerDay)}`],
     ['Plan', walls.plan === 'approve' ? 'a person approves it' : 'goes on by itself'],
     ['Roles', `start ${roles.start}, commands ${roles.command}, stop ${roles.stop}, waive ${roles.waive}`],

@@ -133,7 +133,37 @@ describe('an error in a policy file', () => {
     ['one kind by two names', 'checks:\n  unit: a\n  test: b\n', 3, 'checks.test', 'are the same kind, `unit`'],
     ['a key twice', 'plan: auto\nplan: approve\n', 2, 'plan', 'stands here a second time'],
     ['a list at the top', '- a\n', 1, '', 'It must be keys with values'],
+    ['a number in quotes', 'limits:\n  turns: "50"\n', 2, 'limits.turns', 'Take the quotes off'],
     ['broken YAML', 'files: { allow: [\n', 2, '', 'This is not valid YAML'],
+    [
+      'a glob that reads as an alias',
+      'files:\n  allow:\n    - src/**\n    - **/*.md\n',
+      4,
+      'files.allow[1]',
+      'put it in quotes',
+    ],
+    [
+      'a glob that reads as an alias, in a line',
+      'checks: { unit: x }\nfiles: { allow: [*.ts] }\n',
+      2,
+      'files.allow[0]',
+      '`*.ts`',
+    ],
+    ['a glob that reads as a tag', 'files:\n  deny:\n    - !src/x\n', 3, 'files.deny[0]', 'Globs know no negation'],
+    [
+      'a key twice, deep down',
+      'limits:\n  turns: 5\n  turns: 6\n',
+      3,
+      'limits.turns',
+      '`turns` stands here a second time',
+    ],
+    [
+      'a key twice, in quotes',
+      'limits:\n  turns: 5\n  "turns": 6\n',
+      3,
+      'limits.turns',
+      '`turns` stands here a second time',
+    ],
     [
       'an operator’s key',
       'network:\n  hosts: []\n  ca: /x\n',
@@ -261,6 +291,21 @@ describe('an error in a policy file', () => {
       { numRuns: 1500 },
     );
   });
+});
+
+test('days may be written as durations are', () => {
+  const read = (days: string) => parsePolicyFile(`retention: { days: ${days} }`, 'f', 'operator');
+
+  expect(read('90d')).toMatchObject({ policy: { retention: { days: 90 } } });
+  expect(read('90h')).toMatchObject({ problems: [{ key: 'retention.days', expected: 'days, such as `90` or `90d`' }] });
+});
+
+test('of very many problems the first are told, and how many more there are', () => {
+  const parsed = parsePolicyFile(Array.from({ length: 50 }, (_, at) => `k${at}: 1`).join('\n'), 'f', 'repository');
+
+  const problems = 'problems' in parsed ? parsed.problems : [];
+  expect(problems).toHaveLength(20);
+  expect(problems.at(-1)?.message).toContain('31 more problems');
 });
 
 describe('a hostile policy file', () => {

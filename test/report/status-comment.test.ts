@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { statusComment, statusMarker } from '../../src/report/status-comment.ts';
+import { wallsWith } from '../bench/bench-walls.ts';
 import { hostileText, poisoned } from './hostile-text.ts';
 import { liveText, nodes, parse, textOf } from './markdown.ts';
 import { revision, samplePullRequest, sampleStatus } from './sample-input.ts';
@@ -25,6 +26,21 @@ const own = new Set([
 describe('the status comment', () => {
   it('begins with the hidden marker by which it is found again', () => {
     expect(statusComment(sampleStatus()).startsWith(`${statusMarker}\n`)).toBe(true);
+  });
+
+  it('tells every limit of money that holds, and what was spent of the smallest', () => {
+    const sample = sampleStatus();
+    const walls = sample.walls ?? wallsWith([]);
+    const limited = {
+      ...walls,
+      limits: { ...walls.limits, dollars: 3 },
+      budget: { ...walls.budget, dollarsPerIssue: 1, dollarsPerDay: 2 },
+    };
+
+    const text = statusComment({ ...sample, walls: limited });
+
+    expect(text).toContain('**Spent so far:** $0.37 of $1.00');
+    expect(text).toContain('| Money | $1.00 for this issue, $2.00 a day for the repository |');
   });
 
   it('tells state, stages, contract, revision, policy, narrowing and spend', () => {
