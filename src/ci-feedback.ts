@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { type Doors, repositoryKey } from './doors.ts';
 import { eventsOf } from './engine/ledger.ts';
+import { retellOutcome } from './engine/outcomes.ts';
 import { latestOutput } from './engine/outputs.ts';
 import { beginAttempt, latestRun, listRuns } from './engine/runs.ts';
 import { asMillwrightError } from './errors.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { readLayers, wallsWithoutContract } from './policy-source.ts';
 import type { Run } from './run.ts';
+import { few } from './stages/few.ts';
 import { IntakeResult } from './stages/intake.ts';
 import { showStatus } from './status.ts';
 
@@ -28,7 +30,9 @@ export async function sendBackForCi(ref: RepositoryRef, headSha: string, doors: 
   const run = found && (await latestRun(db, key, found.issue));
   if (!run || run.id !== found.id) return;
   const failed = await doors.github.repository(ref).failedChecks(headSha);
-  if (failed.length === 0 || (await roundsFromCi(run, doors)) >= (await roundsOf(run, ref, doors))) return;
+  if (failed.length === 0) return;
+  if ((await roundsFromCi(run, doors)) >= (await roundsOf(run, ref, doors)))
+    return await tellRoundsAreUsed(run, failed, doors);
   const guidance = failed
     .slice(0, mostChecks)
     .map((check) => `${check.name}: ${check.summary.slice(0, summaryChars)}`)
@@ -36,6 +40,15 @@ export async function sendBackForCi(ref: RepositoryRef, headSha: string, doors: 
   const start = { from: 'build', reason: 'ci', by: 'CI', guidance, cause: `ci:${headSha}` } as const;
   const begun = await beginAttempt(db, run.id, { ...start, askedAtMs: run.start.askedAtMs ?? null });
   if (begun) await showStatus(begun, doors);
+}
+
+/** Nothing begins by itself any more, so a person has to learn that it is theirs to go on. */
+async function tellRoundsAreUsed(run: Run, failed: readonly { name: string }[], doors: Doors): Promise<void> {
+  const names = few([...new Set(failed.map(({ name }) => name))]);
+  const text = `CI failed on ${run.headSha?.slice(0, 7)} (${names}), and the rounds for that are used up: /retry goes on.`;
+  if (run.outcome?.text === text) return;
+  const told = await retellOutcome(doors.db, run.id, { code: 'review', text, question: null, detail: null });
+  if (told) await showStatus(run, doors);
 }
 
 /** Checks of others may have failed while the pull request was still being written: nobody tells of them again. Never rejects. */

@@ -51,6 +51,7 @@ test('failing checks of others come back as rounds with their words, at most lim
   expect(prompts[1]).toContain('still odd');
   expect(model.requests()).toHaveLength(calls);
   expect(site.labels(number)).toEqual(['agent:review']);
+  expect(site.status(number)).toMatch(/CI failed on `?[0-9a-f]{7}`? \(.*integration.*\).*\/retry/);
 });
 
 test('checks that pass, checks of another commit and the app’s own check send nothing back', async () => {

@@ -20,18 +20,19 @@ export function combineNetwork(combining: Combining): Walls['network'] {
 /** Only what the operator names for this repository, and holds. */
 export function combineSecrets(combining: Combining): string[] {
   const { layers, contract, heldSecrets, refused } = combining;
-  const named = granted(combining, 'secrets', contract.boundaries.secrets, ({ secrets }) => secrets);
   const byOperator = new Set(inEveryList(operatorsOf(layers), ({ secrets }) => secrets));
-  return named.filter((name) => {
-    const held = byOperator.has(name) && heldSecrets.includes(name);
-    if (!held) {
+  // The operator first: what a lower file would have to grant besides helps nobody without that.
+  const held = [...new Set(contract.boundaries.secrets)].filter((name) => {
+    const isHeld = byOperator.has(name) && heldSecrets.includes(name);
+    if (!isHeld) {
       const message = byOperator.has(name)
         ? `The app holds no value for it: its operator sets \`MILLWRIGHT_SECRET_${name}\`.`
         : `${capital(layerNames.operator)} does not grant it to this repository: ask the operator, or drop it from the contract.`;
       refused.push({ key: 'secrets', name, message });
     }
-    return held;
+    return isHeld;
   });
+  return granted(combining, 'secrets', held, ({ secrets }) => secrets);
 }
 
 function granted(

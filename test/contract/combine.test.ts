@@ -222,7 +222,9 @@ describe('hosts and secrets', () => {
 
     expect(combine({ ...asking, name: 'acme/core' }).walls.secrets).toEqual(['TOKEN']);
     expect(combine({ ...asking, name: 'ACME/core' }).walls.secrets).toEqual(['TOKEN']);
-    expect(combine({ ...asking, name: 'other/acme' }).refused).toMatchObject([{ name: 'TOKEN' }]);
+    expect(combine({ ...asking, name: 'other/acme' }).refused).toMatchObject([
+      { name: 'TOKEN', message: expect.stringContaining('ask the operator') },
+    ]);
   });
 
   test('that nobody holds stop intake, saying what the operator has to set', () => {
