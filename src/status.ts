@@ -129,9 +129,9 @@ async function write(run: Run, entry: Shown, doors: Doors): Promise<void> {
   Object.assign(entry, { key, body, label });
 }
 
-/** A state label that a person put on says nothing: the run's own is set again. */
+/** A state label that a person put on says nothing: the run's own is set again. Bots are left alone, or two of them would never end. */
 export async function restoreLabel(repository: string, issue: number, by: string, doors: Doors): Promise<void> {
-  const run = by === (await doors.github.identity()).login ? null : await latestRun(doors.db, repository, issue);
+  const run = by.endsWith('[bot]') ? null : await latestRun(doors.db, repository, issue);
   if (run === null) return;
   entryOf(run, doors).key = '';
   await showStatus(run, doors);
