@@ -113,7 +113,7 @@ export class ShellPool {
   async #reclaim(): Promise<void> {
     for (const shell of [...this.#retired]) {
       if (!this.#retired.delete(shell)) continue;
-      const end = await shell.send(':', {}).ended;
+      const end = await shell.ask(':');
       if (end !== 'closed' && (end.held || shell.foreign) && !this.#closed) this.#retired.add(shell);
       else if (this.#idle.length < warmShells) this.give(shell, end);
       else shell.close();

@@ -23,6 +23,8 @@ export type StopReason = Exclude<CommandEnd, 'exited' | 'lost' | 'out-of-memory'
 /** One outside reason to stop a command; the first one counts. */
 export class StopSwitch {
   readonly stopped: Promise<StopReason>;
+  /** The reason once there is one. */
+  reason: StopReason | null = null;
   #resolve: (reason: StopReason) => void = () => {};
 
   constructor() {
@@ -32,6 +34,7 @@ export class StopSwitch {
   }
 
   stop(reason: StopReason): void {
+    this.reason ??= reason;
     this.#resolve(reason);
   }
 }
