@@ -10,7 +10,7 @@ import { isolatedScript, killEverything, ownExec, scriptResult } from './own-exe
 import type { CommandCall, CommandEnd, CommandResult, SandboxLimits } from './sandbox.ts';
 import type { ShellChannel, ShellEnd, ShellSettings } from './shell-channel.ts';
 import type { ShellPool } from './shell-pool.ts';
-import { commandScript, maxArgumentBytes, type ShellCall, workdir, writeScripts } from './shell-script.ts';
+import { commandScript, killOrphans, maxArgumentBytes, type ShellCall, workdir, writeScripts } from './shell-script.ts';
 import { type Finish, type Outcome, type RunningCommand, StopSwitch, supervise } from './supervision.ts';
 
 export interface RunnerParts {
@@ -38,6 +38,7 @@ const scriptMs = 30_000;
 /** The shell that a script runs on, once there is one, and how that ended. */
 interface ShellUse {
   shell: ShellChannel | null;
+  sentMs: number;
   end: ShellEnd;
 }
 
@@ -200,7 +201,7 @@ export class CommandRunner {
 
   /** Runs a script on a warm shell until it has ended or is stopped. The wait for a shell that answers can be stopped too. */
   async #onShell(body: string, sinks: Sinks, stop: StopSwitch): Promise<{ outcome: Outcome; end: ShellEnd }> {
-    const use: ShellUse = { shell: null, end: 'closed' };
+    const use: ShellUse = { shell: null, sentMs: 0, end: 'closed' };
     const ended = this.#send(body, sinks, stop, use).catch(unlessStopped(stop));
     try {
       const outcome = await supervise(this.#warmCommand(use, ended), stop);
@@ -212,7 +213,7 @@ export class CommandRunner {
 
   /** Sends a script to a warm shell; a shell that dies or is robbed before it starts is replaced, for nothing ran. */
   async #send(body: string, sinks: Sinks, stop: StopSwitch, use: ShellUse): Promise<Finish> {
-    const { pool, log } = this.#parts;
+    const { pool, clock, log } = this.#parts;
     for (let tries = 1; ; tries += 1) {
       const [taken] = await Promise.allSettled([pool.take()]);
       const shell = taken.status === 'fulfilled' ? taken.value : null;
@@ -221,6 +222,7 @@ export class CommandRunner {
         return gone;
       }
       use.shell = shell;
+      use.sentMs = clock.elapsedMs();
       const sent = shell?.send(body, sinks);
       if (sent && (await sent.started)) {
         use.end = await sent.ended;
@@ -248,6 +250,10 @@ export class CommandRunner {
       ended,
       terminate: () => toGroup('TERM'),
       kill: () => toGroup('KILL'),
+      killEscaped: async () => {
+        const ageMs = this.#parts.clock.elapsedMs() - use.sentMs;
+        if (use.shell) await this.#signal(killOrphans(ageMs, use.shell.siblings()));
+      },
       killAll: () => this.#signal(killEverything),
       restart: () => this.#health.restart(),
     };
@@ -262,6 +268,8 @@ export class CommandRunner {
       ended,
       terminate: () => signal('kill -TERM -1 2>/dev/null'),
       kill: () => signal(killEverything),
+      // The last thing that an isolated script does.
+      killEscaped: async () => {},
       killAll: () => signal(killEverything),
       restart: () => this.#health.restart(),
     };

@@ -135,7 +135,9 @@ export class ShellPool {
   }
 
   #ownPids(): number[] {
-    return [...this.#idle, ...(this.#aside ? [this.#aside] : [])].filter(({ closed }) => !closed).map(({ pid }) => pid);
+    return [...this.#idle, ...this.#retired, ...(this.#aside ? [this.#aside] : [])]
+      .filter(({ closed }) => !closed)
+      .map(({ pid }) => pid);
   }
 
   /** Starts in the background what is missing. A failure is no news here: the next `take` starts one itself and reports. */
