@@ -18,6 +18,8 @@ export interface PathFacts {
 /** Go's file mode bits, as the engine reports them. */
 const goMode = { directory: 2 ** 31, symlink: 2 ** 27, device: 2 ** 26, pipe: 2 ** 25, socket: 2 ** 24 } as const;
 
+const unreachable = 'something that cannot be looked at';
+
 /** Facts about a path without following it; undefined when it does not exist. */
 export async function pathFacts(container: Container, path: string): Promise<PathFacts | undefined> {
   let answer: { headers: Record<string, string | string[] | undefined>; resume(): void };
@@ -25,6 +27,8 @@ export async function pathFacts(container: Container, path: string): Promise<Pat
     answer = (await container.infoArchive({ path })) as unknown as typeof answer;
   } catch (error) {
     if (statusOf(error) === 404) return undefined;
+    // 500 for one path: the engine follows links, and this one leads in a circle or through a name that is too long.
+    if (statusOf(error) === 500) return { kind: 'other', what: unreachable, sizeBytes: 0, linkTarget: '' };
     throw engineError(error, 'look at a file');
   }
   answer.resume();

@@ -1,3 +1,4 @@
+import type { ByteSink } from './marked-stream.ts';
 import { OutputCapture } from './output-capture.ts';
 
 /** Both streams of one command, and the alarm when they pass the limit together. */
@@ -24,4 +25,20 @@ export class CommandCapture {
     stream.write(bytes);
     if (this.#out.totalBytes + this.#err.totalBytes > this.#maxBytes) this.onOverflow();
   }
+}
+
+export interface Sinks {
+  stdout?: ByteSink;
+  stderr?: ByteSink;
+}
+
+/** The same sinks for `maxBytes` of both streams together; past them nothing is handed on, but the alarm is raised. */
+export function upTo(maxBytes: number, sinks: Sinks, onOverflow: () => void): Sinks {
+  let bytes = 0;
+  const bounded = (sink: ByteSink | undefined) => (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > maxBytes) onOverflow();
+    else sink?.(chunk);
+  };
+  return { stdout: bounded(sinks.stdout), stderr: bounded(sinks.stderr) };
 }

@@ -1,16 +1,16 @@
 import type { Container } from 'dockerode';
 import type { Clock } from '../clock.ts';
 import { MillwrightError } from '../errors.ts';
-import { CommandCapture } from './command-capture.ts';
+import { CommandCapture, type Sinks, upTo } from './command-capture.ts';
+import { ContainerHealth } from './container-health.ts';
 import { type DiskMemory, watchDisk } from './disk-watch.ts';
-import { engineCall, engineLookup, type SandboxLog } from './docker-client.ts';
-import type { ByteSink } from './marked-stream.ts';
+import type { SandboxLog } from './docker-client.ts';
+import { OomCount } from './oom-count.ts';
 import { isolatedScript, killEverything, ownExec, scriptResult } from './own-exec.ts';
-import { holdsOnlyInit } from './process-list.ts';
 import type { CommandCall, CommandEnd, CommandResult, SandboxLimits } from './sandbox.ts';
 import type { ShellChannel, ShellEnd, ShellSettings } from './shell-channel.ts';
 import type { ShellPool } from './shell-pool.ts';
-import { commandScript, maxArgumentBytes, prologue, type ShellCall, workdir, writeScripts } from './shell-script.ts';
+import { commandScript, killOrphans, maxArgumentBytes, type ShellCall, workdir, writeScripts } from './shell-script.ts';
 import { type Finish, type Outcome, type RunningCommand, StopSwitch, supervise } from './supervision.ts';
 
 export interface RunnerParts {
@@ -31,21 +31,37 @@ const maxShellTries = 3;
 /** How long the shell kept for killing may take to answer before an exec of its own (60 ms) does its work too. */
 const asideMs = 500;
 
-const aliveTries = 5;
-const betweenTriesMs = 100;
+/** What a script of ours may say unless it reads a file, and how long it may take. */
+const complaintBytes = 4 * 1024;
+const scriptMs = 30_000;
+
+/** The shell that a script runs on, once there is one, and how that ended. */
+interface ShellUse {
+  shell: ShellChannel | null;
+  sentMs: number;
+  end: ShellEnd;
+}
+
+/** The end of what left no marker, or never started. */
+const gone: Finish = { code: null, held: false };
 
 /** Runs commands in one container and says how each ended. */
 export class CommandRunner {
   readonly #parts: RunnerParts;
+  readonly #health: ContainerHealth;
+  readonly #oom: OomCount;
   #current: string | undefined;
   #fileCount = 0;
-  /** Kills by the memory limit: the kernel's counter when last seen, and what the engine's events told. */
-  #oomSeen = 0;
-  #oomEvents = 0;
   readonly #disk: DiskMemory = { lastBytes: 0 };
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
+    this.#oom = new OomCount(parts.container, parts.settings);
+    const onRestart = () => {
+      this.#oom.reset();
+      return parts.onRestart();
+    };
+    this.#health = new ContainerHealth({ ...parts, onRestart });
   }
 
   get currentCommand(): string | undefined {
@@ -53,7 +69,7 @@ export class CommandRunner {
   }
 
   noteOutOfMemory(): void {
-    this.#oomEvents += 1;
+    this.#oom.noteEvent();
   }
 
   async run(call: CommandCall): Promise<CommandResult> {
@@ -83,27 +99,23 @@ export class CommandRunner {
     }
   }
 
-  /** Runs a script of ours on a warm shell, its output unbounded but for the sinks. Rejects with `outside.sandbox`. */
-  async script(body: string, sinks: { stdout?: ByteSink; stderr?: ByteSink }, timeoutMs = 30_000): Promise<number> {
-    const { shell, ended } = await this.#send(body, sinks);
+  /**
+   * Runs a script of ours on a warm shell; null when it said more than `maxBytes` on both streams together, which ends it: somebody inside
+   * speaks for it. Rejects with `outside.sandbox`.
+   */
+  async script(body: string, sinks: Sinks, maxBytes = complaintBytes): Promise<number | null> {
     const stop = new StopSwitch();
-    const timer = setTimeout(() => stop.stop('timed-out'), timeoutMs);
-    let last: ShellEnd = 'closed';
+    const timer = setTimeout(() => stop.stop('timed-out'), scriptMs);
+    const bounded = upTo(maxBytes, sinks, () => stop.stop('output-limit'));
     try {
-      const command = this.#warmCommand(
-        shell,
-        ended.then((end) => (last = end)),
-      );
-      const outcome = await supervise(command, stop);
-      if (outcome.end !== 'finished' || outcome.finish.code === null) {
-        throw new MillwrightError('outside.sandbox', {
-          message: `a file could not be reached in the sandbox: ${outcome.end}`,
-        });
-      }
-      return outcome.finish.code;
+      const { outcome } = await this.#onShell(body, bounded, stop);
+      if (outcome.end === 'output-limit') return null;
+      if (outcome.end === 'finished' && outcome.finish.code !== null) return outcome.finish.code;
+      throw new MillwrightError('outside.sandbox', {
+        message: `a file could not be reached in the sandbox: ${outcome.end}`,
+      });
     } finally {
       clearTimeout(timer);
-      this.#parts.pool.give(shell, last);
     }
   }
 
@@ -116,7 +128,8 @@ export class CommandRunner {
     const { container, limits } = this.#parts;
     const disk = watchDisk(container, limits.diskBytes, this.#disk, () => stop.stop('disk-limit'));
     try {
-      const shellCall = await this.#shellCall(call);
+      const shellCall = await this.#shellCall(call, stop);
+      if (stop.reason) return { end: stop.reason, exitCode: null };
       return call.isolated
         ? await this.#runIsolated(shellCall, capture, stop)
         : await this.#runWarm(shellCall, capture, stop);
@@ -128,57 +141,57 @@ export class CommandRunner {
   }
 
   /** A command too long for one argument is written to a file first. */
-  async #shellCall(call: CommandCall): Promise<ShellCall> {
+  async #shellCall(call: CommandCall, stop: StopSwitch): Promise<ShellCall> {
     const cwd = call.cwd?.startsWith('/') ? call.cwd : `${workdir}/${call.cwd ?? ''}`;
     const env = call.env ?? {};
     if (Buffer.byteLength(call.command) < maxArgumentBytes) return { command: call.command, cwd, env };
     this.#fileCount += 1;
     const file = `/tmp/.millwright-command-${this.#fileCount}`;
-    for (const script of writeScripts(file, Buffer.from(call.command)))
-      if ((await this.script(script, {})) !== 0)
+    for (const script of writeScripts(file, Buffer.from(call.command))) {
+      const { outcome } = await this.#onShell(script, {}, stop);
+      if (outcome.end !== 'finished') break;
+      if (outcome.finish.code !== 0)
         throw new MillwrightError('outside.sandbox', { message: 'a long command could not be written' });
+    }
     return { command: `. ${file}`, cwd, env };
   }
 
   async #runWarm(call: ShellCall, capture: CommandCapture, stop: StopSwitch) {
-    const oomEvents = this.#oomEvents;
-    const sent = await this.#send(commandScript(call), capture);
-    let last: ShellEnd = 'closed';
-    const ended = sent.ended.then((end) => (last = end));
-    let outcome: Outcome;
-    try {
-      outcome = await supervise(this.#warmCommand(sent.shell, ended), stop);
-    } finally {
-      this.#parts.pool.give(sent.shell, last);
-    }
+    const oomEvents = this.#oom.events;
+    const { outcome, end } = await this.#onShell(commandScript(call), capture, stop);
     if (outcome.end !== 'finished') return { end: outcome.end, exitCode: null };
-    const oom = await this.#wasOutOfMemory(outcome.finish, last, oomEvents);
+    if (end === 'closed') await this.#health.settled();
+    const oom = await this.#oom.hasGrown(outcome.finish, end, oomEvents);
     return this.#verdict(outcome.finish, oom);
   }
 
   async #runIsolated(call: ShellCall, capture: CommandCapture, stop: StopSwitch) {
-    const { pool, settings } = this.#parts;
-    const oomEvents = this.#oomEvents;
-    return pool.exclusively(async () => {
-      await this.#clear();
-      const { code } = await ownExec(settings, isolatedScript(call), capture);
-      const ended = code.then(
-        (exit): Finish => ({ code: exit, held: false }),
-        (): Finish => ({ code: null, held: false }),
-      );
+    const oomEvents = this.#oom.events;
+    return this.#parts.pool.exclusively(async () => {
+      const ended = this.#alone(call, capture, stop).catch(unlessStopped(stop));
       const outcome = await supervise(this.#isolatedCommand(ended), stop);
       if (outcome.end !== 'finished') return { end: outcome.end, exitCode: null };
-      const oom = outcome.finish.code !== 0 && (await this.#wasOutOfMemory(outcome.finish, 'closed', oomEvents));
+      const oom = outcome.finish.code !== 0 && (await this.#oom.hasGrown(outcome.finish, 'closed', oomEvents));
       return this.#verdict(outcome.finish, oom);
     });
+  }
+
+  async #alone(call: ShellCall, capture: CommandCapture, stop: StopSwitch): Promise<Finish> {
+    await this.#health.clear();
+    if (stop.reason) return gone;
+    const { code } = await ownExec(this.#parts.settings, isolatedScript(call), capture);
+    return code.then(
+      (exit) => ({ code: exit, held: false }),
+      () => gone,
+    );
   }
 
   async #verdict(finish: Finish, oom: boolean): Promise<{ end: CommandEnd; exitCode: number | null }> {
     // No marker, or a code that the engine also gives when it could not run anything: is the container still there?
     const doubtful = finish.code === null || finish.code >= 125;
-    if (doubtful && !(await this.#isAlive())) {
+    if (doubtful && !(await this.#health.isAlive())) {
       if (!oom) throw new MillwrightError('outside.sandbox', { message: 'the container ended while a command ran' });
-      await this.#restart();
+      await this.#health.restart();
     }
     // The streams ended without a marker in a living container: the command killed its own shell.
     const code = finish.code ?? 137;
@@ -186,31 +199,63 @@ export class CommandRunner {
     return { end: 'exited', exitCode: code };
   }
 
-  /** Sends a script to a warm shell; a shell that dies or is robbed before it starts is replaced, for nothing ran. */
-  async #send(body: string, sinks: Parameters<ShellChannel['send']>[1]) {
-    const { pool, log } = this.#parts;
-    for (let tries = 1; ; tries += 1) {
-      const [taken] = await Promise.allSettled([pool.take()]);
-      const shell = taken.status === 'fulfilled' ? taken.value : null;
-      const sent = shell?.send(body, sinks);
-      if (shell && sent && (await sent.started)) return { shell, ended: sent.ended };
-      const died = shell?.closed ?? false;
-      shell?.close();
-      log.debug({ tries, died }, 'a shell of the sandbox was lost before it was used');
-      if (taken.status === 'rejected' && (tries >= maxShellTries || !(await this.#isRunning()))) throw taken.reason;
-      if (tries >= maxShellTries) throw new MillwrightError('outside.sandbox', { message: 'no shell stays alive' });
-      // Something inside works against the shells: nothing else may run while the next one starts.
-      if (!died || tries > 1) await pool.exclusively(() => this.#clear());
+  /** Runs a script on a warm shell until it has ended or is stopped. The wait for a shell that answers can be stopped too. */
+  async #onShell(body: string, sinks: Sinks, stop: StopSwitch): Promise<{ outcome: Outcome; end: ShellEnd }> {
+    const use: ShellUse = { shell: null, sentMs: 0, end: 'closed' };
+    const ended = this.#send(body, sinks, stop, use).catch(unlessStopped(stop));
+    try {
+      const outcome = await supervise(this.#warmCommand(use, ended), stop);
+      return { outcome, end: use.end };
+    } finally {
+      if (use.shell) this.#parts.pool.give(use.shell, use.end);
     }
   }
 
-  #warmCommand(shell: ShellChannel, ended: Promise<ShellEnd>): RunningCommand {
+  /** Sends a script to a warm shell; a shell that dies or is robbed before it starts is replaced, for nothing ran. */
+  async #send(body: string, sinks: Sinks, stop: StopSwitch, use: ShellUse): Promise<Finish> {
+    const { pool, clock, log } = this.#parts;
+    for (let tries = 1; ; tries += 1) {
+      const [taken] = await Promise.allSettled([pool.take()]);
+      const shell = taken.status === 'fulfilled' ? taken.value : null;
+      if (stop.reason) {
+        if (shell) pool.give(shell, 'closed');
+        return gone;
+      }
+      use.shell = shell;
+      use.sentMs = clock.elapsedMs();
+      const sent = shell?.send(body, sinks);
+      if (sent && (await sent.started)) {
+        use.end = await sent.ended;
+        return use.end === 'closed' ? gone : { code: use.end.code, held: use.end.held };
+      }
+      const died = shell?.closed ?? false;
+      shell?.close();
+      use.shell = null;
+      if (stop.reason) return gone;
+      log.debug({ tries, died }, 'a shell of the sandbox was lost before it was used');
+      if (taken.status === 'rejected' && (tries >= maxShellTries || !(await this.#health.isRunning())))
+        throw taken.reason;
+      if (tries >= maxShellTries) throw new MillwrightError('outside.sandbox', { message: 'no shell stays alive' });
+      // Something inside works against the shells: nothing else may run while the next one starts.
+      if (!died || tries > 1) await pool.exclusively(() => this.#health.clear());
+    }
+  }
+
+  /** While no shell was had, nothing of the command runs: the rungs for its group are empty. */
+  #warmCommand(use: ShellUse, ended: Promise<Finish>): RunningCommand {
+    const toGroup = async (signal: string) => {
+      if (use.shell) await this.#signal(`kill -${signal} -${use.shell.pid}`);
+    };
     return {
-      ended: ended.then((end) => (end === 'closed' ? { code: null, held: false } : { code: end.code, held: end.held })),
-      terminate: () => this.#signal(`kill -TERM -${shell.pid}`),
-      kill: () => this.#signal(`kill -KILL -${shell.pid}`),
+      ended,
+      terminate: () => toGroup('TERM'),
+      kill: () => toGroup('KILL'),
+      killEscaped: async () => {
+        const ageMs = this.#parts.clock.elapsedMs() - use.sentMs;
+        if (use.shell) await this.#signal(killOrphans(ageMs, use.shell.siblings()));
+      },
       killAll: () => this.#signal(killEverything),
-      restart: () => this.#restart(),
+      restart: () => this.#health.restart(),
     };
   }
 
@@ -223,8 +268,10 @@ export class CommandRunner {
       ended,
       terminate: () => signal('kill -TERM -1 2>/dev/null'),
       kill: () => signal(killEverything),
+      // The last thing that an isolated script does.
+      killEscaped: async () => {},
       killAll: () => signal(killEverything),
-      restart: () => this.#restart(),
+      restart: () => this.#health.restart(),
     };
   }
 
@@ -232,69 +279,16 @@ export class CommandRunner {
   async #signal(script: string): Promise<void> {
     const { pool, settings } = this.#parts;
     const aside = await pool.takeAside();
-    const { started, ended } = aside.send(`${script} 2>/dev/null`, {}, asideMs);
-    if (await started) {
-      await ended;
-      pool.giveAside(aside);
-      return;
-    }
-    aside.close();
-    await scriptResult(settings, script);
-  }
-
-  async #restart(): Promise<void> {
-    const { container, pool, onRestart, log } = this.#parts;
-    log.warn({ container: container.id }, 'a container is restarted: its processes could not be ended otherwise');
-    pool.reset();
-    await engineCall('kill the container', container.kill().catch(ignoreNotRunning));
-    await engineCall('start the container again', container.start());
-    this.#oomSeen = 0;
-    await onRestart();
-  }
-
-  /** Leaves no process of any earlier command, seen from outside; a container that cannot be cleared is started anew. */
-  async #clear(): Promise<void> {
-    const { container, settings, pool } = this.#parts;
-    pool.reset();
-    await scriptResult(settings, killEverything);
-    if (!(await holdsOnlyInit(container))) await this.#restart();
-  }
-
-  async #isRunning(): Promise<boolean> {
-    const facts = await engineLookup('look at the container', this.#parts.container.inspect());
-    if (!facts) throw new MillwrightError('outside.sandbox', { message: 'the container is gone' });
-    return facts.State.Running;
-  }
-
-  /** Whether the container can still run something: one that was killed counts as running for a moment longer. */
-  async #isAlive(): Promise<boolean> {
-    for (let tries = 1; tries <= aliveTries; tries += 1) {
-      if (!(await this.#isRunning())) return false;
-      const { code } = await scriptResult(this.#parts.settings, 'exit 42');
-      if (code === 42) return true;
-      await this.#parts.clock.sleep(betweenTriesMs);
-    }
-    return false;
-  }
-
-  /** Whether the memory limit killed something during the call: kernel counter first, the engine's events where it is hidden. */
-  async #wasOutOfMemory(finish: Finish, end: ShellEnd, eventsBefore: number): Promise<boolean> {
-    if (end !== 'closed' && end.oomKills !== null) return this.#countOomKills(end.oomKills);
-    if (finish.code === 0) return false;
-    const facts = await engineLookup('look at the container', this.#parts.container.inspect());
-    if (!facts?.State.Running) return facts?.State.OOMKilled ?? false;
-    const { output } = await scriptResult(this.#parts.settings, `${prologue}\nmw_oom; printf '%s' "$mw_o"`);
-    if (/^\d+$/.test(output)) return this.#countOomKills(Number(output));
-    return this.#oomEvents > eventsBefore;
-  }
-
-  #countOomKills(total: number): boolean {
-    const grown = total > this.#oomSeen;
-    this.#oomSeen = total;
-    return grown;
+    const end = await aside.ask(`${script} 2>/dev/null`, {}, asideMs);
+    if (end === 'closed') await scriptResult(settings, script);
+    else pool.giveAside(aside);
   }
 }
 
-function ignoreNotRunning(error: { statusCode?: number }): void {
-  if (error.statusCode !== 409 && error.statusCode !== 500) throw error;
+/** A call that was stopped has ended, whatever else went wrong on its way. */
+function unlessStopped(stop: StopSwitch): (error: unknown) => Finish {
+  return (error) => {
+    if (stop.reason) return gone;
+    throw error;
+  };
 }

@@ -45,8 +45,7 @@ export class MarkedStream {
     }
     let data = this.#join(bytes);
     if (this.#phase === 'before') data = this.#findStart(data);
-    if (this.#phase === 'body') data = this.#passBody(data);
-    if (this.#phase === 'marker') this.#readMarker(data);
+    while (data.length > 0) data = this.#phase === 'marker' ? this.#readMarker(data) : this.#passBody(data);
   }
 
   /** What was held back and what came now. In a flood the two stay apart, for joining them would copy every byte of it. */
@@ -66,7 +65,7 @@ export class MarkedStream {
 
   /** Hands on what was held back when the stream ended without a marker. */
   flush(): void {
-    if (this.#phase === 'body' && this.#carry.length > 0) this.#sink(this.#carry);
+    if (this.#phase !== 'before' && this.#carry.length > 0) this.#sink(this.#carry);
     this.#carry = Buffer.alloc(0);
   }
 
@@ -81,29 +80,37 @@ export class MarkedStream {
     return data.subarray(at + this.#go.length);
   }
 
+  /** Hands on the body; returns what comes from an end marker on. */
   #passBody(data: Buffer): Buffer {
     const at = data.indexOf(this.#end);
     if (at < 0) {
       const held = this.#hold(data, this.#end.length - 1);
       if (data.length > held) this.#sink(data.subarray(0, data.length - held));
-      return data;
+      return Buffer.alloc(0);
     }
     if (at > 0) this.#sink(data.subarray(0, at));
     this.#phase = 'marker';
     return data.subarray(at);
   }
 
-  #readMarker(data: Buffer): void {
-    const line = data.subarray(this.#end.length, this.#end.length + maxMarkerBytes);
-    const newline = line.indexOf(0x0a);
-    if (newline < 0) {
+  /** Reads the end marker; returns what follows one that is none of ours, for that is output again. */
+  #readMarker(data: Buffer): Buffer {
+    const line = data.toString('latin1', this.#end.length, this.#end.length + maxMarkerBytes);
+    if (!line.includes('\n') && line.length < maxMarkerBytes) {
       this.#carry = Buffer.from(data);
-      return;
+      return Buffer.alloc(0);
     }
-    const [code = '', held = '', oom = ''] = line.toString('latin1', 0, newline).split(' ');
+    const [marker, code, held, oom = ''] = /^(\d+) (\S*) (\S*)\n/.exec(line) ?? [];
+    if (marker === undefined) {
+      this.foreign = true;
+      this.#phase = 'body';
+      this.#sink(data.subarray(0, this.#end.length));
+      return data.subarray(this.#end.length);
+    }
     this.end = { code: Number(code), held: held !== '0', oomKills: /^\d+$/.test(oom) ? Number(oom) : null };
     this.#phase = 'after';
-    if (data.length > this.#end.length + newline + 1) this.foreign = true;
+    if (data.length > this.#end.length + marker.length) this.foreign = true;
+    return Buffer.alloc(0);
   }
 
   /** Keeps the last bytes back, for they may be the start of a marker. A copy, so that the chunk can go. */

@@ -41,22 +41,23 @@ export async function ownExec(
 /** Longest time for a short script; one that takes longer was stopped by somebody inside. */
 const shortMs = 3_000;
 
-/** Runs a short script and returns its code and output (at most 64 KiB kept); code null when it did not end in time. */
+/** Runs a short script and returns its code and output (at most 64 KiB kept); `late` and no code when it did not end in time. */
 export async function scriptResult(
   settings: ShellSettings,
   script: string,
-): Promise<{ code: number | null; output: string }> {
+): Promise<{ code: number | null; late: boolean; output: string }> {
   let output = '';
   const keep = (bytes: Buffer) => {
     if (output.length < 65_536) output += bytes.toString();
   };
   const { code } = await ownExec(settings, script, { stdout: keep, stderr: keep });
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), shortMs);
+  const tooLate = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), shortMs);
   });
   try {
-    return { code: await Promise.race([code, late]), output };
+    const end = await Promise.race([code, tooLate]);
+    return end === 'late' ? { code: null, late: true, output } : { code: end, late: false, output };
   } finally {
     clearTimeout(timer);
   }

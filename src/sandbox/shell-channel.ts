@@ -20,6 +20,8 @@ export type ShellEnd = EndMarker | 'closed';
 /** A shell whose acknowledgement takes longer than this is broken or robbed of its input. */
 const acknowledgeMs = 5_000;
 
+const maxPidChars = 10;
+
 /** One `docker exec /bin/sh` with its streams kept open; runs one call at a time. */
 export class ShellChannel {
   readonly #stream: Duplex;
@@ -50,13 +52,15 @@ export class ShellChannel {
     const channel = new ShellChannel(stream);
     let pid = '';
     stream.write(`${prologue}\n`);
-    const { started, ended } = channel.send("printf '%s' $$", { stdout: (bytes) => (pid += bytes.toString()) });
-    if (!(await started))
-      throw new MillwrightError('outside.sandbox', { message: 'a shell of the sandbox did not answer' });
-    await ended;
+    const keep = (bytes: Buffer) => {
+      if (pid.length < maxPidChars) pid += bytes.toString('latin1', 0, maxPidChars);
+    };
+    const end = await channel.ask("printf '%s' $$", { stdout: keep });
     channel.#pid = Number(pid);
-    if (!(channel.#pid > 1))
-      throw new MillwrightError('outside.sandbox', { message: 'a shell of the sandbox ended at once' });
+    if (end === 'closed' || !(channel.#pid > 1)) {
+      channel.close();
+      throw new MillwrightError('outside.sandbox', { message: 'a shell of the sandbox did not answer' });
+    }
     return channel;
   }
 
@@ -75,13 +79,25 @@ export class ShellChannel {
   }
 
   /**
+   * Runs a script of ours that takes no time. A shell that has not ended it in time was stopped or robbed from inside, and is closed.
+   * Never rejects.
+   */
+  async ask(body: string, sinks: { stdout?: ByteSink } = {}, waitMs = acknowledgeMs): Promise<ShellEnd> {
+    const timer = setTimeout(() => this.close(), waitMs);
+    try {
+      return await this.send(body, sinks).ended;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
    * Runs a script. `started` tells whether the shell took it (false: nothing ran, another shell may be tried);
    * `ended` resolves when both streams have shown the end marker or the shell is gone. Neither rejects.
    */
   send(
     body: string,
     sinks: { stdout?: ByteSink; stderr?: ByteSink },
-    waitMs = acknowledgeMs,
   ): { started: Promise<boolean>; ended: Promise<ShellEnd> } {
     if (this.#streams) throw new MillwrightError('bug.unexpected', { message: 'a shell was given a second call' });
     if (this.#closed) return { started: Promise.resolve(false), ended: Promise.resolve('closed') };
@@ -95,7 +111,7 @@ export class ShellChannel {
       this.#settle = resolve;
     });
     const started = new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => resolve(false), waitMs);
+      const timer = setTimeout(() => resolve(false), acknowledgeMs);
       const decide = (answer: boolean) => {
         clearTimeout(timer);
         resolve(answer);

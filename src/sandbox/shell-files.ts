@@ -14,6 +14,9 @@ function insidePath(path: string): string {
 /** The image lacks the program that a script of ours would need beside its shell. */
 const lacksProgram = 14;
 
+/** Room for the size of a file, which comes ahead of its bytes. */
+const sizeLineBytes = 64;
+
 export interface FileAccess {
   runner: CommandRunner;
   container: Container;
@@ -32,15 +35,16 @@ export async function readContainerFile(access: FileAccess, path: string, maxByt
     `[ -r ${file} ] || exit 13; command -v wc >/dev/null && command -v head >/dev/null || exit ${lacksProgram}`,
     `wc -c <${file} || exit 13; head -c ${maxBytes} <${file} ) 2>/dev/null </dev/null`,
   ].join('\n');
-  const code = await access.runner.script(script, { stdout: (bytes) => void chunks.push(Buffer.from(bytes)) });
+  const stdout = (bytes: Buffer) => void chunks.push(Buffer.from(bytes));
+  const code = await access.runner.script(script, { stdout }, maxBytes + sizeLineBytes);
   if (code === lacksProgram) return readThroughArchive(access.container, place, maxBytes);
   if (code === 10) return { kind: 'missing' };
   if (code === 11) return { kind: 'directory' };
   if (code !== 0) return { kind: 'other', what: code === 12 ? 'not a regular file' : 'cannot be read' };
   const all = Buffer.concat(chunks);
   const newline = all.indexOf(0x0a);
-  const bytes = all.subarray(newline + 1);
-  const totalBytes = Math.max(Number(all.toString('latin1', 0, newline)), bytes.length);
+  const bytes = all.subarray(newline + 1, newline + 1 + maxBytes);
+  const totalBytes = Math.max(Number.parseInt(all.toString('latin1', 0, newline + 1), 10) || 0, bytes.length);
   return { kind: 'file', bytes, totalBytes, truncated: totalBytes > bytes.length };
 }
 
@@ -54,14 +58,16 @@ export async function writeContainerFile(access: FileAccess, path: string, bytes
     written = await writePieces(access.runner, place, bytes);
   }
   if (written.code === 0) return { kind: 'written' };
-  return { kind: 'refused', what: written.complaint || `could not be written (code ${written.code})` };
+  const said =
+    written.code === null ? 'could not be written (floods its output)' : `could not be written (code ${written.code})`;
+  return { kind: 'refused', what: written.complaint || said };
 }
 
 async function writePieces(
   runner: CommandRunner,
   place: string,
   bytes: Uint8Array,
-): Promise<{ code: number; complaint: string }> {
+): Promise<{ code: number | null; complaint: string }> {
   const file = quote(place);
   const folder = quote(posix.dirname(place));
   const guard = [

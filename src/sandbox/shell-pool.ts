@@ -113,7 +113,7 @@ export class ShellPool {
   async #reclaim(): Promise<void> {
     for (const shell of [...this.#retired]) {
       if (!this.#retired.delete(shell)) continue;
-      const end = await shell.send(':', {}).ended;
+      const end = await shell.ask(':');
       if (end !== 'closed' && (end.held || shell.foreign) && !this.#closed) this.#retired.add(shell);
       else if (this.#idle.length < warmShells) this.give(shell, end);
       else shell.close();
@@ -135,7 +135,9 @@ export class ShellPool {
   }
 
   #ownPids(): number[] {
-    return [...this.#idle, ...(this.#aside ? [this.#aside] : [])].filter(({ closed }) => !closed).map(({ pid }) => pid);
+    return [...this.#idle, ...this.#retired, ...(this.#aside ? [this.#aside] : [])]
+      .filter(({ closed }) => !closed)
+      .map(({ pid }) => pid);
   }
 
   /** Starts in the background what is missing. A failure is no news here: the next `take` starts one itself and reports. */

@@ -12,6 +12,8 @@ export interface RunningCommand {
   ended: Promise<Finish>;
   terminate(): Promise<void>;
   kill(): Promise<void>;
+  /** Kills what left the command's process group, when the group itself is gone. */
+  killEscaped(): Promise<void>;
   /** Kills every process of the container but its first. */
   killAll(): Promise<void>;
   /** Kills and starts the container; its files stay. */
@@ -23,6 +25,8 @@ export type StopReason = Exclude<CommandEnd, 'exited' | 'lost' | 'out-of-memory'
 /** One outside reason to stop a command; the first one counts. */
 export class StopSwitch {
   readonly stopped: Promise<StopReason>;
+  /** The reason once there is one. */
+  reason: StopReason | null = null;
   #resolve: (reason: StopReason) => void = () => {};
 
   constructor() {
@@ -32,6 +36,7 @@ export class StopSwitch {
   }
 
   stop(reason: StopReason): void {
+    this.reason ??= reason;
     this.#resolve(reason);
   }
 }
@@ -65,7 +70,8 @@ async function endCommand(command: RunningCommand, reason: StopReason): Promise<
   if (reason === 'timed-out') finish = await rung(command.terminate(), rungWaits.terminate);
   if (!finish && (reason === 'timed-out' || reason === 'output-limit'))
     finish = await rung(command.kill(), rungWaits.kill);
-  if (!finish || finish.held) finish = await rung(command.killAll(), rungWaits.killAll);
+  if (finish && !finish.held) sent.push(command.killEscaped());
+  else finish = await rung(command.killAll(), rungWaits.killAll);
   // No signal may be left on its way: it would hit the next command.
   if (!finish || !(await settled(Promise.allSettled(sent), sentMs))) await command.restart();
 }

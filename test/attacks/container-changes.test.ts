@@ -51,6 +51,14 @@ describe.each<[string, ChangeLimits]>([
     );
   });
 
+  it('is no failure of the engine where a link leads to itself, or through a name that no file can have', async () => {
+    const changes = await changesAfter(
+      'ln -s x x; ln -s "$(printf %300s | tr " " a)/y" long; head -c 2000000 /dev/zero >big; echo on >on.txt',
+    );
+
+    expect(kinds(changes)).toMatchObject({ x: 'odd', long: 'odd', big: 'odd', 'on.txt': 'file' });
+  });
+
   it('comes as odd where it is no file: pipe, socket', async () => {
     const changes = await changesAfter(
       `rm README.md; mkfifo README.md; rm -r src; python3 -c "import socket; socket.socket(socket.AF_UNIX).bind('src')"`,

@@ -34,6 +34,9 @@ def shells():
             except OSError: pass
 `;
 
+const killIdleShells =
+  'for p in /proc/[0-9]*; do [ $p != /proc/$PPID ] && [ "$(cat $p/comm)" = sh ] && kill -KILL $(basename $p); done';
+
 describe('an attack on the shells from inside', () => {
   it('that kills every process: the command counts as killed, later ones run', async () => {
     for (let round = 0; round < 3; round += 1) {
@@ -52,6 +55,33 @@ for name in shells(): os.kill(int(name), signal.SIGSTOP)
 `);
 
     expect(await sandbox.run(call('echo on'))).toMatchObject({ exitCode: 0, stdout: { text: 'on\n' } });
+  });
+
+  it('that stops each new shell as it speaks: each call ends at its time, and a verdict is none of its business', async () => {
+    await leaveBehind(`${shellsOfOthers}
+import re, signal
+old = set(shells())
+while True:
+    for name in set(shells()) - old:
+        try:
+            if int(re.search(r'wchar: (\\d+)', open(f'/proc/{name}/io').read()).group(1)) > 0: os.kill(int(name), signal.SIGSTOP)
+        except (OSError, AttributeError): pass
+`);
+    const busy = sandbox.run(call(`${killIdleShells}; sleep 15`));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const timeoutMs = 3_000;
+
+    const tookMs = [];
+    for (let round = 0; round < 3; round += 1) {
+      const started = performance.now();
+      await sandbox.run({ command: 'echo through', timeoutMs });
+      tookMs.push(performance.now() - started);
+    }
+    const alone = await sandbox.run({ ...call('echo alone; exit 5'), isolated: true });
+    await busy;
+
+    expect(Math.max(...tookMs)).toBeLessThan(timeoutMs + 4_000);
+    expect(alone).toMatchObject({ end: 'exited', exitCode: 5, stdout: { text: 'alone\n' } });
   });
 
   it('that kills each new shell as it comes ends with the attacker', async () => {

@@ -177,6 +177,16 @@ describe('a command and its processes', () => {
     expect(alive.exitCode).toBe(0);
   });
 
+  it('that runs out of time takes along what left its group and session, with children, but no server of an earlier call', async () => {
+    await sandbox.run(call('setsid sleep 300 >/dev/null 2>&1 </dev/null & echo $! >/tmp/server; sleep 0.1'));
+    const escaping = `(setsid sh -c 'sleep 777; :' >/dev/null 2>&1 </dev/null &); sleep 779`;
+    const late = await sandbox.run({ command: escaping, timeoutMs: 800 });
+    const left = await sandbox.run(call('kill -0 "$(cat /tmp/server)" && pgrep -f "sleep 77[7-9]"'));
+
+    expect(late.end).toBe('timed-out');
+    expect(left).toMatchObject({ exitCode: 1, stdout: { text: '' }, stderr: { text: '' } });
+  });
+
   it('starts many background servers that hold its output, and later calls go on', async () => {
     for (let count = 0; count < 12; count += 1) {
       const result = await sandbox.run(call(`sleep 300 & echo ${count}`));

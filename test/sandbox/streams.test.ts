@@ -120,6 +120,22 @@ describe('a marked stream', () => {
     expect(after).toMatchObject({ foreign: true, end: { code: 0, held: true, oomKills: null } });
   });
 
+  it('hands on what follows a forged end marker, holds little of it back, and still finds the true one', () => {
+    const seen: Buffer[] = [];
+    const stream = new MarkedStream(nonce, (part) => void seen.push(Buffer.from(part)));
+    const forged = `\n${nonce} end ${'A'.repeat(20_000)}\n${nonce} end of it\n`;
+
+    stream.push(Buffer.from(`${nonce} go\n`));
+    for (let at = 0; at < forged.length; at += 1000) {
+      stream.push(Buffer.from(forged.slice(at, at + 1000)));
+      expect(at - Buffer.concat(seen).length).toBeLessThan(200);
+    }
+    stream.push(Buffer.from(`\n${nonce} end 3 0 7\n`));
+
+    expect(Buffer.concat(seen).toString()).toBe(forged);
+    expect(stream).toMatchObject({ foreign: true, end: { code: 3, held: false, oomKills: 7 } });
+  });
+
   it('hands on what it held back when the stream ends without a marker', () => {
     const seen: string[] = [];
     const stream = new MarkedStream(nonce, (part) => void seen.push(part.toString()));
