@@ -1,8 +1,9 @@
-import { type Command, forEachChild, type ParsedScript, parse, type SyntaxNode } from 'unbash';
+import { type Command, forEachChild, type ParsedScript, parse, type Redirection, type SyntaxNode } from 'unbash';
 import { allows, mayMeet } from './command-pattern.ts';
 import { evaluatesText } from './command-subscript.ts';
-import { type CommandWord, readAssignment, readWord } from './command-word.ts';
-import { type Wrapped, wrappedBy } from './command-wrappers.ts';
+import { reroutingVariable, variableSetBy, variablesSetBy } from './command-variables.ts';
+import { type CommandWord, readAssignment, readWord, type Wrapped } from './command-word.ts';
+import { wrappedBy } from './command-wrappers.ts';
 
 /** Patterns as `command-pattern.ts` documents them. */
 export interface CommandPolicy {
@@ -44,9 +45,6 @@ const harmlessBuiltins = new Set([
   ...['declare', 'typeset', 'local', 'set', 'shift', 'unset', 'read', 'return', 'exit', 'break', 'continue', 'wait'],
   ...['jobs', 'umask', 'getopts', 'times', 'type', 'let'],
 ]);
-
-/** Variables that decide which program a name means, or make shells and loaders run something else as well. */
-const reroutingVariable = /^(PATH|ENV|BASH_ENV|SHELLOPTS|BASHOPTS|PROMPT_COMMAND|PS4|IFS|LD_\w+|BASH_FUNC_.*)$/;
 
 /**
  * Judges a shell text by what it would run: every simple command of it, also inside substitutions, subscripts, pipes, functions, aliases,
@@ -129,6 +127,8 @@ function walkNode(node: SyntaxNode, text: string, walk: Walk): void {
   }
   const doubt = doubtAbout(node);
   if (doubt !== null) note(walk, [], doubt);
+  const variable = variableSetBy(node);
+  if (variable !== null) noteVariable(walk, variable, variable);
   if (node.type === 'Command') walkCommand(node, walk);
   forEachChild(node, (child) => {
     walkNode(child, text, walk);
@@ -149,6 +149,10 @@ function doubtAbout(node: SyntaxNode): string | null {
       return node.operator === '=~' ? 'sh reads `|` after `=~` as a pipe: use grep or case' : null;
     case 'Redirect':
       return node.operator.startsWith('&>') ? 'sh reads `&>` as two commands: write `>file 2>&1`' : null;
+    case 'HereDoc':
+      return node.body.parts?.some((part) => part.type === 'ParameterExpansion' && /'[\s\S]*(?:\$\(|`)/.test(part.text))
+        ? 'sh finds no quotes inside an expansion of a here-document: quote its delimiter'
+        : null;
     case 'AnsiCQuoted':
       return node.text.includes("\\'") ? "sh ends `$'…'` at the first quote: use plain quotes" : null;
     default:
@@ -183,7 +187,7 @@ function judgeWords(words: readonly CommandWord[], walk: Walk, stdin: () => stri
   const wrapped = wrappedBy(base, args);
   // A program in the repository that only bears the name is not that program.
   const genuine = !program.text.includes('/') || /^\/(usr\/)?(local\/)?s?bin\/[^/]+$/.test(program.text);
-  const transparent = wrapped !== null && base !== 'find' && genuine;
+  const transparent = wrapped !== null && base !== 'find' && base !== 'split' && genuine;
   const harmless =
     harmlessBuiltins.has(program.text) || walk.functions.has(program.text) || alias !== undefined || transparent;
   walk.found.push({ words, harmless, unclear: unclearOf(wrapped, stdin) });
@@ -194,7 +198,14 @@ function judgeWords(words: readonly CommandWord[], walk: Walk, stdin: () => stri
 /** Within its own text an alias means the program of that name. */
 function expandAlias(name: string, value: string, args: readonly CommandWord[], walk: Walk): void {
   walk.aliases.delete(name);
-  walkText(`${value} ${args.map((word) => word.source).join(' ')}`, walk, false);
+  const sources = args.map((word) => word.source);
+  // Where a value ends in a blank, the next word is looked up as an alias too.
+  let last: string | undefined = value;
+  for (let at = 0; last !== undefined && /\s$/.test(last); at += 1) {
+    last = walk.aliases.get(sources[at] ?? '');
+    if (last !== undefined) sources[at] = last;
+  }
+  walkText(`${value} ${sources.join(' ')}`, walk, false);
   walk.aliases.set(name, value);
 }
 
@@ -228,12 +239,7 @@ function follow(run: Wrapped, walk: Walk, stdin: () => string | null): void {
 function noteBuiltin(name: string, args: readonly CommandWord[], walk: Walk): void {
   if (name === 'unset') walk.functions.clear();
   if (name === 'alias') for (const word of args) noteAlias(word, walk);
-  if (['export', 'declare', 'typeset', 'local', 'readonly', 'env', 'sudo', 'alias'].includes(name)) {
-    for (const word of args) {
-      const variable = /^(\w+)\+?=/.exec(word.text)?.[1];
-      if (variable !== undefined) noteVariable(walk, variable, word.source);
-    }
-  }
+  for (const variable of variablesSetBy(name, args)) noteVariable(walk, variable, sourceOf(args));
 }
 
 function noteAlias(word: CommandWord, walk: Walk): void {
@@ -259,7 +265,7 @@ function hereDocument(command: Command): string | null {
     (redirect) => redirect.type !== 'Redirect' || redirect.operator.startsWith('<'),
   );
   const input = inputs.at(-1);
-  if (inputs.length !== 1 || input === undefined) return null;
+  if (inputs.length !== 1 || input === undefined || !isStandardInput(input)) return null;
   if (input.type === 'HereString') {
     const word = input.target === undefined ? null : readWord(input.target);
     return word === null || word.unknown ? null : word.text;
@@ -268,3 +274,6 @@ function hereDocument(command: Command): string | null {
   const fixed = input.delimiter?.quoted || (input.body.parts ?? []).every((part) => part.type === 'Literal');
   return fixed ? input.body.text : null;
 }
+
+const isStandardInput = ({ descriptor }: Redirection) =>
+  descriptor === undefined || (descriptor.type === 'FileDescriptor' && descriptor.value === 0);

@@ -23,6 +23,8 @@ const hiddenCommand = /\[[^\]]*(?:\$\(|`)/;
 
 /** Whether bash would run, as part of a subscript, what stands here as a text. What a variable gets may be evaluated later. */
 export function evaluatesText(node: SyntaxNode): boolean {
+  const subscript = node.type === 'Assignment' || node.type === 'ParameterExpansion' ? node.index : undefined;
+  if (subscript !== undefined && /\$\(|`/.test(readWord(subscript).text)) return true;
   return textsOf(node).some((word) => hiddenCommand.test(readWord(word).text) || hasHidden(word));
 }
 
@@ -41,6 +43,12 @@ function textsOf(node: SyntaxNode): readonly Word[] {
       return node.value.type === 'ArrayValue' ? [] : [node.value];
     case 'For':
       return node.wordlist ?? [];
+    case 'Default':
+      return [node.operand];
+    case 'Slice':
+      return node.length === undefined ? [node.offset] : [node.offset, node.length];
+    case 'ArithmeticWord':
+      return [{ ...node, type: 'Word', text: node.value }];
     case 'TestUnary':
       return [node.operand];
     case 'TestBinary':

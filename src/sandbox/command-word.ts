@@ -15,6 +15,17 @@ export interface CommandWord {
   source: string;
 }
 
+/** What a command that runs another command runs. */
+export type Wrapped =
+  /** These words, as a command. */
+  | { kind: 'words'; words: readonly CommandWord[] }
+  /** This text, as a script; `unknown` when it is only known at run time. `fresh`: by a shell of its own. */
+  | { kind: 'script'; text: string; unknown: boolean; fresh: boolean }
+  /** Cannot be told. */
+  | { kind: 'unclear'; reason: string }
+  /** What comes in on standard input, by a shell of its own. */
+  | { kind: 'stdin' };
+
 /** A word whose value is known. */
 export function knownWord(text: string): CommandWord {
   return { text, unknown: false, many: false, source: text };

@@ -1,15 +1,5 @@
-import { anyWords, type CommandWord, knownWord, unknownText } from './command-word.ts';
-
-/** What a command that runs another command runs. */
-export type Wrapped =
-  /** These words, as a command. */
-  | { kind: 'words'; words: readonly CommandWord[] }
-  /** This text, as a script; `unknown` when it is only known at run time. `fresh`: by a shell of its own. */
-  | { kind: 'script'; text: string; unknown: boolean; fresh: boolean }
-  /** Cannot be told. */
-  | { kind: 'unclear'; reason: string }
-  /** What comes in on standard input, by a shell of its own. */
-  | { kind: 'stdin' };
+import { shellRuns, sourceRuns } from './command-shells.ts';
+import { anyWords, type CommandWord, knownWord, unknownText, type Wrapped } from './command-word.ts';
 
 interface WrapperOptions {
   /** Short options without a value. */
@@ -117,6 +107,7 @@ const opaque = new Set([
     'start-stop-daemon',
   ],
   ...['taskset', 'chrt', 'prlimit', 'numactl', 'unbuffer', 'fakeroot', 'faketime', 'xvfb-run', 'rlwrap', 'sg', 'capsh'],
+  ...['setarch', 'linux32', 'linux64', 'i386', 'i686', 'x86_64', 'choom'],
   ...['proot', 'bwrap', 'firejail', 'toybox', 'screen', 'tmux', 'dbus-run-session', 'run-parts', 'chronic'],
   ...['mapfile', 'readarray', 'enable', 'bind', 'complete', 'compgen', 'fc', 'coproc', 'hash', 'shopt'],
 ]);
@@ -127,7 +118,12 @@ export function wrappedBy(name: string, args: readonly CommandWord[]): Wrapped[]
   if (opaque.has(name)) return [{ kind: 'unclear', reason: `what ${name} runs cannot be followed` }];
   switch (name) {
     case 'eval':
-      return args.length === 0 ? [] : [joined(args, false)];
+      return evalRuns(args[0]?.text === '--' ? args.slice(1) : args);
+    case 'source':
+    case '.':
+      return sourceRuns(args);
+    case 'split':
+      return splitRuns(args);
     case 'trap':
       return trapRuns(args);
     case 'find':
@@ -157,6 +153,7 @@ function envSplit(args: readonly CommandWord[]): Wrapped {
   const inline = option.text.replace(/^(-[i0v]*S|--split-string=?)/, '');
   const rest = args.slice(at + 1);
   const words = inline === '' ? rest : [{ ...option, text: inline }, ...rest];
+  if (words[0]?.text.includes('\\')) return { kind: 'unclear', reason: 'env reads backslashes in its own way' };
   return joined([knownWord('env'), ...words], true);
 }
 
@@ -181,7 +178,8 @@ function commandAfter(name: string, args: readonly CommandWord[], options: Wrapp
     at += step;
   }
   at += options.positionals ?? 0;
-  while (options.assignments && /^[A-Za-z_]\w*\+?=/.test(args[at]?.text ?? '')) at += 1;
+  // env takes every word with `=` for one, whatever the name.
+  while (options.assignments && args[at]?.text.includes('=')) at += 1;
   return { kind: 'words', words: args.slice(at) };
 }
 
@@ -201,36 +199,20 @@ function optionSteps(text: string, options: WrapperOptions): number | null {
   return 0;
 }
 
-function shellRuns(args: readonly CommandWord[]): Wrapped[] | null {
-  for (let at = 0; at < args.length; at += 1) {
-    const word = args[at];
-    if (word === undefined) break;
-    if (word.unknown) return [{ kind: 'unclear', reason: 'the arguments of the shell are only known when it runs' }];
-    if (word.text === '--' || word.text === '-') return scriptFile(args.slice(at + 1));
-    if (!/^[-+]/.test(word.text)) return null;
-    if (word.text.startsWith('--')) {
-      if (/^--(rcfile|init-file)$/.test(word.text)) at += 1;
-      continue;
-    }
-    if (word.text.startsWith('-') && word.text.includes('c')) return inlineScript(args.slice(at + 1));
-    if (word.text.includes('s')) return [{ kind: 'stdin' }];
-    if (/[oO]$/.test(word.text)) at += 1;
-  }
-  return [{ kind: 'stdin' }];
+function evalRuns(words: readonly CommandWord[]): Wrapped[] {
+  return words.length === 0 ? [] : [joined(words, false)];
 }
 
-/** A script file is judged as the command that it is. */
-function scriptFile(rest: readonly CommandWord[]): Wrapped[] | null {
-  return rest.length === 0 ? [{ kind: 'stdin' }] : null;
-}
+/** GNU programs take the beginning of a long option for it. */
+const filterOption = /^--f(?:i(?:l(?:t(?:er?)?)?)?)?(?:=|$)/;
 
-/** After `-c` further options may stand before the script. */
-function inlineScript(rest: readonly CommandWord[]): Wrapped[] {
-  let at = 0;
-  while (/^[-+]./.test(rest[at]?.text ?? '')) at += /^[-+]\w*[oO]$/.test(rest[at]?.text ?? '') ? 2 : 1;
-  const script = rest[at];
-  if (script === undefined) return [];
-  return [{ kind: 'script', text: script.text, unknown: script.unknown, fresh: true }];
+/** `split --filter` gives each piece to a shell command. */
+function splitRuns(args: readonly CommandWord[]): Wrapped[] | null {
+  const at = args.findIndex((word) => filterOption.test(word.text));
+  const option = args[at];
+  if (option === undefined) return null;
+  const script = option.text.includes('=') ? { ...option, text: option.text.replace(filterOption, '') } : args[at + 1];
+  return script === undefined ? [] : [joined([script], true)];
 }
 
 function joined(words: readonly CommandWord[], fresh: boolean): Wrapped {

@@ -1,3 +1,5 @@
+import { lookBack, type Spelling, spellingsOf } from './spellings.ts';
+
 /** Replaces every known secret value in a text. Idempotent. */
 export type Mask = (text: string) => string;
 
@@ -5,116 +7,128 @@ export type Mask = (text: string) => string;
 const shortestChars = 4;
 const shortestLineChars = 8;
 
-/** Mask for values by name: each is replaced as it is and in the encodings in which logs carry it (base64 at any offset, URL, JSON, hexadecimal), and so is what is left of it where an output was cut. */
+interface Needle extends Spelling {
+  name: string;
+}
+
+/** Mask for values by name: each is replaced as it is and in the encodings in which logs carry it (base64 at any offset, URL, JSON, HTML, shell, hexadecimal), and so is what is left of it where an output was cut. */
 export function createMask(secrets: Readonly<Record<string, string>>): Mask {
   const needles = allNeedles(secrets);
-  const pattern = patternOf(needles);
-  if (pattern === null) return (text) => text;
-  return (text) =>
-    maskBesideCuts(
-      text.replace(pattern, (found) => replacement(needles, found)),
-      needles,
-    );
+  if (needles.length === 0) return (text) => text;
+  const heads = headsOf(needles);
+  return (text) => maskBesideCuts(maskWhole(text, heads, needles), needles);
+}
+
+/** One pattern, small however long the values are; its group are the heads that stand behind the beginning. */
+function headsOf(needles: readonly Needle[]): RegExp {
+  const first = new Set(needles.flatMap(({ heads }) => heads));
+  const later = new Set(needles.flatMap(({ laterHeads }) => laterHeads));
+  return new RegExp(`${[...first].join('|')}|(${[...later].join('|')})`, 'g');
+}
+
+function maskWhole(text: string, heads: RegExp, needles: readonly Needle[]): string {
+  let masked = '';
+  let from = 0;
+  heads.lastIndex = 0;
+  for (let head = heads.exec(text); head !== null; head = heads.exec(text)) {
+    let at = head[1] === undefined ? head.index : Math.max(from, head.index - lookBack);
+    let found = wholeAt(text, at, needles);
+    while (found.chars === 0 && at < head.index) found = wholeAt(text, ++at, needles);
+    heads.lastIndex = head.index + 1;
+    if (found.chars === 0) continue;
+    masked += text.slice(from, at) + found.shown;
+    from = at + found.chars;
+    heads.lastIndex = from;
+  }
+  return from === 0 ? text : masked + text.slice(from);
+}
+
+/** The longest whole value that stands at a place. */
+function wholeAt(text: string, at: number, needles: readonly Needle[]): Shown {
+  return longest(needles, ({ pieces }) => {
+    const { end, next } = follow(text, at, pieces, 0);
+    return next === pieces.length ? end - at : 0;
+  });
 }
 
 /** Where an output was cut (`OutputCapture`). */
 const cut = /\n\[… \d+ bytes cut …\]\n/g;
 
 /** Beside a cut there may stand a part of a value: what it begins with before, what it ends with behind. */
-function maskBesideCuts(text: string, needles: ReadonlyMap<string, string>): string {
+function maskBesideCuts(text: string, needles: readonly Needle[]): string {
   const pieces = text.split(cut);
   if (pieces.length === 1) return text;
   const marks = text.match(cut) ?? [];
   return pieces
     .map((piece, index) => {
-      const start = index === 0 ? null : longest(needles, (needle) => endAtStart(piece, needle));
-      const end = index === pieces.length - 1 ? null : longest(needles, (needle) => startAtEnd(piece, needle));
-      const from = start?.chars ?? 0;
-      const to = Math.max(from, piece.length - (end?.chars ?? 0));
-      return `${start?.shown ?? ''}${piece.slice(from, to)}${end?.shown ?? ''}${marks[index] ?? ''}`;
+      const start = index === 0 ? nothing : longest(needles, (needle) => endAtStart(piece, needle));
+      const end = index === pieces.length - 1 ? nothing : longest(needles, (needle) => startAtEnd(piece, needle));
+      const to = Math.max(start.chars, piece.length - end.chars);
+      return `${start.shown}${piece.slice(start.chars, to)}${end.shown}${marks[index] ?? ''}`;
     })
     .join('');
 }
 
-function longest(
-  needles: ReadonlyMap<string, string>,
-  charsOf: (needle: string) => number,
-): { chars: number; shown: string } | null {
-  let found = { chars: 0, shown: '' };
-  for (const needle of needles.keys()) {
+/** How many characters are to be replaced, and what is shown for them. */
+interface Shown {
+  chars: number;
+  shown: string;
+}
+
+const nothing: Shown = { chars: 0, shown: '' };
+
+function longest(needles: readonly Needle[], charsOf: (needle: Needle) => number): Shown {
+  let found = nothing;
+  for (const needle of needles) {
     const chars = charsOf(needle);
-    if (chars > found.chars) found = { chars, shown: replacement(needles, needle) };
+    if (chars > found.chars) found = { chars, shown: `[secret ${needle.name}]` };
   }
-  return found.chars < shortestChars ? null : found;
+  return found;
 }
 
 /** How many characters at the end of a text are the first ones of a value. */
-function startAtEnd(text: string, needle: string): number {
-  const end = text.slice(-(needle.length - 1));
-  for (let at = 0; at < end.length; at++) if (needle.startsWith(end.slice(at))) return end.length - at;
+function startAtEnd(text: string, needle: Needle): number {
+  // No spelling has more than twelve characters for one of the value.
+  for (let at = Math.max(0, text.length - needle.pieces.length * 12); at < text.length; at++) {
+    const { end } = follow(text, at, needle.pieces, 0);
+    if (end - at >= shortestChars && needle.rest.test(text.slice(end))) return text.length - at;
+  }
   return 0;
 }
 
 /** How many characters at the start of a text are the last ones of a value. */
-function endAtStart(text: string, needle: string): number {
-  for (let chars = Math.min(text.length, needle.length - 1); chars > 0; chars--)
-    if (needle.endsWith(text.slice(0, chars))) return chars;
+function endAtStart(text: string, needle: Needle): number {
+  for (let from = 1; from < needle.pieces.length; from++) {
+    const broken = (needle.pieces[from - 1]?.source.length ?? 0) > 1 ? needle.restChars : 0;
+    for (let at = 0; at <= broken; at++) {
+      const { end, next } = follow(text, at, needle.pieces, from);
+      if (next === needle.pieces.length && end - at >= shortestChars) return end;
+    }
+  }
   return 0;
 }
 
-function replacement(needles: ReadonlyMap<string, string>, found: string): string {
-  return `[secret ${needles.get(found) ?? ''}]`;
+/** Reads the pieces one behind the other as far as they stand there. */
+function follow(text: string, at: number, pieces: readonly RegExp[], from: number): { end: number; next: number } {
+  let end = at;
+  let next = from;
+  for (; next < pieces.length; next++) {
+    const piece = pieces[next];
+    if (piece === undefined) break;
+    piece.lastIndex = end;
+    if (!piece.test(text)) break;
+    end = piece.lastIndex;
+  }
+  return { end, next };
 }
 
-function patternOf(needles: ReadonlyMap<string, string>): RegExp | null {
-  if (needles.size === 0) return null;
-  // Longest first: a value may begin with another one.
-  const sorted = [...needles.keys()].sort((a, b) => b.length - a.length);
-  return new RegExp(sorted.map((needle) => needle.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')).join('|'), 'g');
-}
-
-/** Every spelling of every value → its name. */
-function allNeedles(secrets: Readonly<Record<string, string>>): Map<string, string> {
-  const needles = new Map<string, string>();
-  for (const [name, value] of Object.entries(secrets)) {
+function allNeedles(secrets: Readonly<Record<string, string>>): Needle[] {
+  return Object.entries(secrets).flatMap(([name, value]) => {
     const lines = value.includes('\n')
       ? value.split(/\r?\n/).filter((line) => line.trim().length >= shortestLineChars)
       : [];
-    for (const part of [value, value.trim(), ...lines]) {
-      if (part.length < shortestChars) continue;
-      for (const spelling of spellings(part)) {
-        if (spelling.length >= shortestChars && !needles.has(spelling)) needles.set(spelling, name);
-      }
-    }
-  }
-  return needles;
-}
-
-function spellings(value: string): string[] {
-  const json = JSON.stringify(value).slice(1, -1);
-  const bytes = Buffer.from(value, 'utf8');
-  const url = encodeURIComponent(value);
-  return [
-    value,
-    json,
-    JSON.stringify(json).slice(1, -1),
-    url,
-    url.toLowerCase(),
-    url.replaceAll('%20', '+'),
-    bytes.toString('hex'),
-    bytes.toString('hex').toUpperCase(),
-    ...(bytes.length >= 6 ? base64Spellings(bytes) : []),
-  ];
-}
-
-/** Base64 of the value wherever it stands in a longer text: three alignments, without the characters that its neighbours share. */
-function base64Spellings(bytes: Buffer): string[] {
-  return [0, 1, 2].flatMap((offset) => {
-    const padded = Buffer.concat([Buffer.alloc(offset), bytes]);
-    const whole = padded.toString('base64').replace(/=+$/, '');
-    const start = offset === 0 ? 0 : offset + 1;
-    const end = padded.length % 3 === 0 ? whole.length : whole.length - 1;
-    const standard = whole.slice(start, end);
-    return [standard, standard.replaceAll('+', '-').replaceAll('/', '_')];
+    return [...new Set([value, value.trim(), ...lines])]
+      .filter((part) => part.length >= shortestChars)
+      .flatMap((part) => spellingsOf(part).map((spelling) => ({ ...spelling, name })));
   });
 }

@@ -76,7 +76,14 @@ function isPlaceholder(path: string, rule: string, found: string): boolean {
 }
 
 function exactValues(added: FileLines['added'], mask: Mask): Found[] {
-  return added.flatMap(({ text }, index) =>
-    mask(text) === text ? [] : [{ index, kind: 'A secret that the run was given' }],
-  );
+  const kind = 'A secret that the run was given';
+  const found = added.flatMap(({ text }, index) => (mask(text) === text ? [] : [{ index, kind }]));
+  if (found.length > 0) return found;
+  const whole = added.map(({ text }) => text).join('\n');
+  const masked = mask(whole);
+  if (masked === whole) return [];
+  // One that stands over several lines is named by that in which it begins.
+  let before = 0;
+  while (whole[before] === masked[before]) before += 1;
+  return [{ index: whole.slice(0, before).split('\n').length - 1, kind }];
 }

@@ -202,6 +202,7 @@ test.each([
   './env npm test',
   'source ./x.sh',
   '. ./x.sh',
+  "split --filter='npm test' x",
   'python3 -c 1',
 ])('an allow list refuses what it does not name: %s', (command) => {
   expect(allowed(command, npmOnly)).toBe(false);
@@ -250,6 +251,112 @@ test.each([
 ])('refuses under a restriction what bash runs inside a quoted subscript: %s', (command) => {
   expect(allowed(command, noPublish)).toBe(false);
   expect(allowed(command, free)).toBe(true);
+});
+
+test.each([
+  "declare -n r='a[$(npm publish)]'; echo $r",
+  `x='a[$(npm publish)]'; : $((x))`,
+  `: \${y:='a[$(npm publish)]'}; echo $((y))`,
+  `: \${y:-'a[$(npm publish)]'}`,
+  "echo $((a['$(npm publish)']))",
+  "for ((i = a['$(npm publish)']; 0;)); do :; done",
+  "a['$(npm publish)']=1",
+  "a['x[`npm publish`]']+=1",
+  `echo \${a['$(npm publish)']}`,
+  'echo $((a[\\$(npm publish)]))',
+  `echo \${x:'a[$(npm publish)]'}`,
+])('refuses under a restriction what bash evaluates later: %s', (command) => {
+  expect(allowed(command, noPublish)).toBe(false);
+  expect(allowed(command, free)).toBe(true);
+});
+
+test.each([
+  "for PS4 in '$(npm publish)'; do set -x; :; done",
+  "select PS4 in '$(npm publish)'; do set -x; :; done",
+  'read -r PS4 < file; set -x; :',
+  'read -raPS4 < file; set -x; :',
+  "printf -v PS4 '$(npm publish)'; set -x; :",
+  "printf -vPS4 '$(npm publish)'; set -x; :",
+  'getopts x PS4',
+  `: \${PS4:='$(npm publish)'}; set -x; :`,
+  "declare -n r=BASH_ENV; r=file; bash -c 'echo x'",
+  'BASH_CMDS[npx]=/usr/bin/npm; npx publish',
+  'BASH_ALIASES[npx]=npm; npx publish',
+  "declare 'BASH_CMDS[npx]=/usr/bin/npm'; npx publish",
+  "env 'BASH_FUNC_echo%%=() { npm publish; }' bash -c 'echo x'",
+])('refuses under a restriction what sets a variable that reroutes: %s', (command) => {
+  expect(allowed(command, noPublish)).toBe(false);
+  expect(allowed(command, free)).toBe(true);
+});
+
+test.each([
+  `cat <<E\n\${x-'$(npm publish)'}\nE`,
+  `cat <<E\n\${x-\${y}'$(npm publish)'}\nE`,
+  `echo "\${x-'$(npm publish)'}"`,
+  'bash --rcfile <(echo npm publish) -i -c true',
+  'bash --init-file file -i -c true',
+  'source <(echo npm publish)',
+  '. <(echo npm publish)',
+  'source "$X"',
+  ". /dev/stdin <<< 'npm publish'",
+  'echo npm publish | . /dev/stdin',
+  'echo npm publish | source -- /dev/fd/0',
+  "sh /dev/stdin <<'E'\nnpm publish\nE",
+  'echo npm publish | bash /dev/fd/0',
+  'echo npm publish | bash -- /proc/self/fd/0',
+  'echo npm publish | bash -e //dev/./stdin',
+  'echo npm publish | bash 3<<< true',
+  "bash -co pipefail 'npm publish'",
+  "bash -oc pipefail 'npm publish'",
+  "bash -c -eo pipefail 'npm publish'",
+  'eval -- npm publish',
+  "env -S 'npm\\_publish'",
+  'env a-b=1 npm publish',
+  'setarch x86_64 npm publish',
+  'setarch -R npm publish',
+  'linux32 npm publish',
+  'x86_64 npm publish',
+  'choom -n 5 -- npm publish',
+  "split --filter='npm publish' file",
+  "split --filt 'npm publish' file",
+  "alias q='npm '\nalias publish2=publish\nq publish2",
+  "alias q='npm '\nalias r='--silent '\nalias s=publish\nq r s",
+])('refuses under a restriction what runs a text in another way: %s', (command) => {
+  expect(allowed(command, noPublish)).toBe(false);
+  expect(allowed(command, free)).toBe(true);
+});
+
+test.each([
+  'while read -r line; do echo "$line"; done < file',
+  'read -ra words <<< "$line"',
+  "printf -v out '%s' x; echo $out",
+  'for f in *; do wc -l "$f"; done',
+  'select x in a b; do echo $x; break; done',
+  'while getopts ab: option; do echo $option; done',
+  `: \${NODE_ENV:=test}; npm test`,
+  `echo \${x:-'a b'} \${x:1:2}`,
+  `declare -A m; m['key 1']=x; echo \${m['key 1']}`,
+  'echo $((a[0] + 1)) $((a[$(wc -l < file)])) $((i + $(wc -l < file)))',
+  "cat <<E\nit's npm publish, $HOME\nE",
+  `cat <<E\nit's \${HOME}, isn't it $(date)\nE`,
+  `cat <<'E'\n\${x-'$(npm publish)'}\nE`,
+  `echo "it's \${x}, isn't it"`,
+  'bash -o pipefail -c "npm test"',
+  "bash -eo pipefail -c 'npm test'",
+  "bash -euo pipefail -c 'npm test'",
+  'source ./env.sh',
+  '. .venv/bin/activate',
+  "bash <<< 'npm test'",
+  "sh /dev/stdin <<'E'\nnpm test\nE",
+  'eval -- npm test',
+  "env -S 'npm test'",
+  'env A=1 npm test',
+  'split -l 100 file',
+  "split --filter='gzip > $FILE.gz' file",
+  "alias q='npm '\nq test",
+  'declare -n r=result; r=1',
+])('honest commands are let through: %s', (command) => {
+  expect(reason(command, noPublish)).toBe('allowed');
 });
 
 test.each([

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { changedLines } from '../../src/verification/changed-lines.ts';
+import { createMask } from '../../src/verification/mask.ts';
 import { judgeSecrets } from '../../src/verification/secrets.ts';
 
 describe('secrets in a diff', () => {
@@ -24,6 +25,24 @@ describe('secrets in a diff', () => {
       'A secret that the run was given in line 3. The value is not shown.',
     ]);
     expect(JSON.stringify(objections)).not.toContain(token);
+  });
+
+  it('are seen where the value that the run was given stands over several lines', async () => {
+    const value = 'Ab/Cd+0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX';
+    const lines = [
+      '{',
+      ...(Buffer.from(value)
+        .toString('base64')
+        .match(/.{1,30}/g) ?? []),
+      '}',
+    ];
+    const diff = ['--- a/x', '+++ b/x', '@@ -0,0 +1,9 @@', ...lines.map((line) => `+${line}`)].join('\n');
+
+    const objections = await judgeSecrets(changedLines(diff), createMask({ TOKEN: value }));
+
+    expect(objections.map(({ message }) => message)).toEqual([
+      'A secret that the run was given in line 2. The value is not shown.',
+    ]);
   });
 
   it('are not seen in example addresses, since nobody could waive them', async () => {
