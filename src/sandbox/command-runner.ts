@@ -244,17 +244,19 @@ export class CommandRunner {
   /** While no shell was had, nothing of the command runs: the rungs for its group are empty. */
   #warmCommand(use: ShellUse, ended: Promise<Finish>): RunningCommand {
     const toGroup = async (signal: string) => {
-      if (use.shell) await this.#signal(`kill -${signal} -${use.shell.pid}`);
+      const pid = use.shell?.pid;
+      if (pid) await this.#signal(() => `kill -${signal} -${pid}`);
     };
     return {
       ended,
       terminate: () => toGroup('TERM'),
       kill: () => toGroup('KILL'),
       killEscaped: async () => {
-        const ageMs = this.#parts.clock.elapsedMs() - use.sentMs;
-        if (use.shell) await this.#signal(killOrphans(ageMs, use.shell.siblings()));
+        const spared = use.shell?.siblings() ?? [];
+        // The age is asked for when the script goes out: a shell for it may have had to be started.
+        if (use.shell) await this.#signal(() => killOrphans(this.#parts.clock.elapsedMs() - use.sentMs, spared));
       },
-      killAll: () => this.#signal(killEverything),
+      killAll: () => this.#signal(() => killEverything),
       restart: () => this.#health.restart(),
     };
   }
@@ -276,11 +278,11 @@ export class CommandRunner {
   }
 
   /** Says a `kill` from the shell kept aside, which needs no new process. */
-  async #signal(script: string): Promise<void> {
+  async #signal(script: () => string): Promise<void> {
     const { pool, settings } = this.#parts;
     const aside = await pool.takeAside();
-    const end = await aside.ask(`${script} 2>/dev/null`, {}, asideMs);
-    if (end === 'closed') await scriptResult(settings, script);
+    const end = await aside.ask(`${script()} 2>/dev/null`, {}, asideMs);
+    if (end === 'closed') await scriptResult(settings, script());
     else pool.giveAside(aside);
   }
 }

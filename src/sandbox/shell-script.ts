@@ -111,14 +111,16 @@ export function framed(nonce: string, body: string, own: readonly number[]): str
   ].join('\n');
 }
 
+const lateMs = 50;
+
 /**
  * Kills what a call left behind outside its process group, by builtins: orphans (in the end they are the first process's children) not older than
  * the call. `spared`: our other shells, in whose sessions earlier calls' servers live. Killing makes new orphans, so it looks again.
- * The kernel tells a process's start in hundredths of a second.
+ * The kernel tells a process's start in hundredths of a second, and a busy shell reads its clock a moment late.
  */
 export function killOrphans(ageMs: number, spared: readonly number[]): string {
   return [
-    `read -r mw_u mw_i </proc/uptime; mw_u=$((\${mw_u%.*}\${mw_u#*.} - ${Math.ceil(ageMs / 10) + 1})); mw_n=0; mw_k=1`,
+    `read -r mw_u mw_i </proc/uptime; mw_u=$((\${mw_u%.*}\${mw_u#*.} - ${Math.ceil((ageMs + lateMs) / 10)})); mw_n=0; mw_k=1`,
     `while [ "$mw_k" = 1 ] && [ "$mw_n" -lt 20 ]; do
       mw_k=0; mw_n=$((mw_n + 1))
       for mw_p in /proc/[0-9]*; do
