@@ -7,8 +7,8 @@ import { beginAttempt, latestRun, listRuns } from './engine/runs.ts';
 import { asMillwrightError } from './errors.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { readLayers, wallsWithoutContract } from './policy-source.ts';
+import { few } from './report/phrases.ts';
 import type { Run } from './run.ts';
-import { few } from './stages/few.ts';
 import { IntakeResult } from './stages/intake.ts';
 import { showStatus } from './status.ts';
 
@@ -21,16 +21,13 @@ const mostChecks = 20;
  * commit and at most `limits.rounds` times until a person answers. A run that was stopped or has ended is left alone.
  */
 export async function sendBackForCi(ref: RepositoryRef, headSha: string, doors: Doors): Promise<void> {
-  const { db } = doors;
-  const key = repositoryKey(doors.host.githubHost, ref);
-  const found = (await listRuns(db, { repository: key, states: ['done'], limit: 1000 })).find(
-    (candidate) => candidate.headSha === headSha && candidate.outcome?.code === 'review',
-  );
-  // A newer run of the issue, also one that was stopped, has the pull request now.
-  const run = found && (await latestRun(db, key, found.issue));
-  if (!run || run.id !== found.id) return;
+  const run = await inReviewAt(ref, headSha, doors);
+  if (run === null) return;
   const failed = await doors.github.repository(ref).failedChecks(headSha);
-  if (failed.length === 0) return;
+  if (failed.length === 0) {
+    if (isFailureTold(run)) await tell(run, 'The pull request is open.', doors);
+    return;
+  }
   if ((await roundsFromCi(run, doors)) >= (await roundsOf(run, ref, doors)))
     return await tellRoundsAreUsed(run, failed, doors);
   const guidance = failed
@@ -38,14 +35,37 @@ export async function sendBackForCi(ref: RepositoryRef, headSha: string, doors: 
     .map((check) => `${check.name}: ${check.summary.slice(0, summaryChars)}`)
     .join('\n\n');
   const start = { from: 'build', reason: 'ci', by: 'CI', guidance, cause: `ci:${headSha}` } as const;
-  const begun = await beginAttempt(db, run.id, { ...start, askedAtMs: run.start.askedAtMs ?? null });
+  const begun = await beginAttempt(doors.db, run.id, { ...start, askedAtMs: run.start.askedAtMs ?? null });
   if (begun) await showStatus(begun, doors);
 }
+
+/** The run whose pull request shows a commit; null where a newer one of the issue, also one that was stopped, has it now. */
+async function inReviewAt(ref: RepositoryRef, headSha: string, { db, host }: Doors): Promise<Run | null> {
+  const key = repositoryKey(host.githubHost, ref);
+  const done = await listRuns(db, { repository: key, headSha, states: ['done'] });
+  const found = done.find(({ outcome }) => outcome?.code === 'review');
+  const run = found && (await latestRun(db, key, found.issue));
+  return run?.id === found?.id ? (run ?? null) : null;
+}
+
+const failureTold = 'CI failed on ';
 
 /** Nothing begins by itself any more, so a person has to learn that it is theirs to go on. */
 async function tellRoundsAreUsed(run: Run, failed: readonly { name: string }[], doors: Doors): Promise<void> {
   const names = few([...new Set(failed.map(({ name }) => name))]);
-  const text = `CI failed on ${run.headSha?.slice(0, 7)} (${names}), and the rounds for that are used up: /retry goes on.`;
+  const sha = run.headSha?.slice(0, 7);
+  await tell(run, `${failureTold}${sha} (${names}), and the rounds for that are used up: /retry goes on.`, doors);
+}
+
+/** Checks that were run again and pass now take back what was said of their failure. */
+export async function hearSuccess(ref: RepositoryRef, headSha: string, doors: Doors): Promise<void> {
+  const run = await inReviewAt(ref, headSha, doors);
+  if (run !== null && isFailureTold(run)) await sendBackForCi(ref, headSha, doors);
+}
+
+const isFailureTold = ({ outcome }: Run) => outcome?.text.startsWith(failureTold) ?? false;
+
+async function tell(run: Run, text: string, doors: Doors): Promise<void> {
   if (run.outcome?.text === text) return;
   const told = await retellOutcome(doors.db, run.id, { code: 'review', text, question: null, detail: null });
   if (told) await showStatus(run, doors);

@@ -1,5 +1,5 @@
 import type { EmitterWebhookEvent } from '@octokit/webhooks';
-import { sendBackForCi } from './ci-feedback.ts';
+import { hearSuccess, sendBackForCi } from './ci-feedback.ts';
 import type { CommandSource } from './command-context.ts';
 import { applyCommands } from './commands.ts';
 import { type Doors, repositoryKey } from './doors.ts';
@@ -201,13 +201,15 @@ async function applyPullRequest(payload: Payload<'pull_request'>, ref: Repositor
 async function applyCheckSuite(payload: Payload<'check_suite'>, ref: RepositoryRef, doors: Doors): Promise<Applied> {
   const { conclusion, head_sha } = payload.check_suite;
   const failed = conclusion === 'failure' || conclusion === 'timed_out' || conclusion === 'startup_failure';
-  if (failed && payload.action === 'completed') await sendBackForCi(ref, head_sha, doors);
+  if (payload.action !== 'completed') return 'done';
+  await (failed ? sendBackForCi : hearSuccess)(ref, head_sha, doors);
   return 'done';
 }
 
 async function applyStatus(payload: Payload<'status'>, ref: RepositoryRef, doors: Doors): Promise<Applied> {
   const failed = payload.state === 'failure' || payload.state === 'error';
   if (failed) await sendBackForCi(ref, payload.sha, doors);
+  else if (payload.state === 'success') await hearSuccess(ref, payload.sha, doors);
   return 'done';
 }
 

@@ -52,6 +52,8 @@ test('failing checks of others come back as rounds with their words, at most lim
   expect(model.requests()).toHaveLength(calls);
   expect(site.labels(number)).toEqual(['agent:review']);
   expect(site.status(number)).toMatch(/CI failed on `?[0-9a-f]{7}`? \(.*integration.*\).*\/retry/);
+  await github.completeCheckSuite(repo, `millwright/issue-${number}`, [{ name: 'integration', conclusion: 'success' }]);
+  await until(() => !site.status(number).includes('CI failed'));
 });
 
 test('checks that pass, checks of another commit and the app’s own check send nothing back', async () => {

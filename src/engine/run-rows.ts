@@ -1,6 +1,16 @@
 import { AttemptStart, Outcome, type Run, RunRequest, type RunState, type StageName } from '../run.ts';
 import type { SqlValue } from './database.ts';
 
+/** Which runs are asked for: those for which all of it holds. */
+export interface RunQuery {
+  states?: readonly RunState[];
+  repository?: string;
+  issue?: number;
+  headSha?: string;
+  limit?: number;
+  before?: string;
+}
+
 /** A row of `runs`. */
 export interface RunRow {
   id: string;

@@ -14,7 +14,7 @@ import { isDone } from './effects.ts';
 import { appendIn } from './ledger.ts';
 import { insertRun, type NewRun, priorityOf } from './new-run.ts';
 import { noteEnd } from './records.ts';
-import { assignments, type RunFields, type RunRow, runOf, titleOf } from './run-rows.ts';
+import { assignments, type RunFields, type RunQuery, type RunRow, runOf, titleOf } from './run-rows.ts';
 import { carrySteps } from './steps.ts';
 
 /** Puts an issue in the queue; an issue that has a live run already gets that one back. Errors: `outside.database`. */
@@ -57,16 +57,14 @@ export async function runByPullRequest(db: Database, repository: string, pullReq
 }
 
 /** Newest first, at most `limit` (default 50); `before` is the id of the last run of the page before. */
-export async function listRuns(
-  db: Database,
-  options: { states?: readonly RunState[]; repository?: string; issue?: number; limit?: number; before?: string } = {},
-): Promise<Run[]> {
+export async function listRuns(db: Database, options: RunQuery = {}): Promise<Run[]> {
   const values: SqlValue[] = [];
   const bind = (value: SqlValue) => `$${values.push(value)}`;
   const conditions = [
     options.states && `state IN (${['', ...options.states].map(bind).join(', ')})`,
     options.repository !== undefined && `repository = ${bind(options.repository)}`,
     options.issue !== undefined && `issue = ${bind(options.issue)}`,
+    options.headSha !== undefined && `head_sha = ${bind(options.headSha)}`,
     options.before !== undefined && `id < ${bind(options.before)}`,
   ].filter((condition) => typeof condition === 'string');
   const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
