@@ -68,7 +68,8 @@ function isNear(word: string, name: string): boolean {
 
 /** `/allow GLOB`: one, in backticks or quotes when it holds spaces or commas; null when it is none or more than one. */
 export function readAllow(rest: string): string | null {
-  const quoted = /^(`+|["'])([^`"']+)\1$/.exec(rest)?.[2]?.trim();
+  const [, , inBackticks, , inQuotes] = /^(?:(`+)([^`]+)\1|(["'])([^`"']+)\3)$/.exec(rest) ?? [];
+  const quoted = (inBackticks ?? inQuotes)?.trim();
   if (quoted !== undefined) return quoted;
   const glob = rest.replace(/(?<=\*)[.;]$/, '');
   return glob === '' || /[\s,`]/.test(glob.replace(/\{[^{}\s]*\}/g, '')) ? null : glob;

@@ -117,6 +117,7 @@ test('what ends a command like a sentence is no part of what it says', () => {
 test('one glob is read for /allow, in backticks when it holds spaces', () => {
   expect(readAllow('"docs/**"')).toBe('docs/**');
   expect(readAllow("'my docs/**'")).toBe('my docs/**');
+  expect(readAllow("`maya's docs/**`")).toBe("maya's docs/**");
   expect(readAllow('docs/**.')).toBe('docs/**');
   expect(readAllow('"docs/**')).toBe('"docs/**');
   expect(readAllow('src/**')).toBe('src/**');
