@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+import { markersOfShell } from '../support/hostile-scripts.ts';
 import { type TestEngine, testEngine } from '../support/sandboxes.ts';
 
 let engine: TestEngine;
@@ -83,21 +84,7 @@ while True:
   });
 
   it('after a forged end marker counts as output and meets its limit', async () => {
-    const forge = `
-import os, re
-ppid = os.getppid()
-while open(f'/proc/{ppid}/comm').read().strip() not in ('sh', 'dash'):
-    ppid = int(re.search(r'PPid:\\s+(\\d+)', open(f'/proc/{ppid}/status').read()).group(1))
-found = set()
-mem = open(f'/proc/{ppid}/mem', 'rb')
-for line in open(f'/proc/{ppid}/maps'):
-    lo, hi = [int(x, 16) for x in line.split()[0].split('-')]
-    if 'r' not in line.split()[1] or 'vsyscall' in line or 'vvar' in line: continue
-    try:
-        mem.seek(lo)
-        found.update(re.findall(rb'[0-9a-f]{32}', mem.read(hi - lo)))
-    except OSError: pass
-for nonce in found: os.write(1, b'\\n' + nonce + b' end ')
+    const forge = `${markersOfShell}for nonce in found: os.write(1, b'\\n' + nonce + b' end ')
 while True: os.write(1, b'A' * 65536)
 `;
     await sandbox.writeFile('/tmp/forge.py', Buffer.from(forge));
