@@ -6,6 +6,7 @@ import { asMillwrightError, type ErrorCode } from './errors.ts';
 import { rememberShown } from './gates.ts';
 import type { RepositoryRef } from './github/github.ts';
 import { labelOf, labelSpecs, stateLabels } from './labels.ts';
+import { inert } from './report/escape.ts';
 import { statusComment, statusMarker } from './report/status-comment.ts';
 import type { Run, RunRequest } from './run.ts';
 import { nothingYet, statusInput } from './status-input.ts';
@@ -169,7 +170,7 @@ export async function announceEdit(run: Run, doors: Doors): Promise<void> {
 export async function announceLabeller(run: Run, login: string, text: string, doors: Doors): Promise<void> {
   const github = doors.github.repository({ installationId: run.installationId, owner: run.owner, name: run.name });
   const marker = `<!-- millwright:labeller:${login.replace(/[^\w-]/g, '')} -->`;
-  await github.upsertComment(run.issue, marker, `${marker}\n${text}`);
+  await github.upsertComment(run.issue, marker, `${marker}\n${inert(text)}`);
 }
 
 /** Says that nothing was started, because the text that was labelled is not the one that is there. */

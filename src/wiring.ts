@@ -26,7 +26,6 @@ import { type Settings, SettingsError } from './settings.ts';
 import { Tally } from './tally.ts';
 import { createMask } from './verification/mask.ts';
 
-/** Policy file of the operator when `MILLWRIGHT_POLICY` names none. */
 const statusKeptMs = 3_000;
 
 /** Opens every door with its real implementation. The only place that chooses. */

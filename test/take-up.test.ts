@@ -56,7 +56,7 @@ test('work that conflicts with the base of now waits for a person, and the branc
 
   expect(site.status(number)).toContain('base-conflict');
   expect(site.status(number)).toMatch(/^[^<]*conflicts with it in src\/sum\.txt/m);
-  expect(site.status(number)).toContain('<summary>Where</summary>');
+  expect(site.status(number)).toContain('<summary>Details</summary>');
   expect(await at(number, 'src/sum.txt')).toBe('5\n');
 });
 

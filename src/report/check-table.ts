@@ -1,7 +1,7 @@
 import type { CheckRunRecord, CheckVerdict, Finding, Verdict } from '../verification/verdict.ts';
 import { cell, code, fenced, folded, inert } from './escape.ts';
 import { type Block, listVariants, tableVariants } from './join-within.ts';
-import { checksInOrder, durationText, endText, exitText, stateWithMark, stateWords } from './phrases.ts';
+import { checksInOrder, durationText, endText, exitText, few, stateWithMark, stateWords } from './phrases.ts';
 
 /** The check table, the same in the pull request and in the check run. Empty when no check ran. */
 export function checkTable(verdict: Verdict): string[] {
@@ -46,9 +46,8 @@ export function findingsList(findings: readonly Finding[]): string[] {
 }
 
 function findingLine(finding: Finding): string {
-  const paths = finding.paths.slice(0, 10).map((path) => code(path, 'text', 120));
-  const more = finding.paths.length > 10 ? ` and ${finding.paths.length - 10} more` : '';
-  const where = paths.length === 0 ? '' : ` (${paths.join(', ')}${more})`;
+  const paths = finding.paths.map((path) => code(path, 'text', 120));
+  const where = paths.length === 0 ? '' : ` (${few(paths, 10)})`;
   const waived =
     finding.waivedBy === null
       ? ''

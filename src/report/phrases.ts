@@ -102,3 +102,9 @@ export function changeTotals(changes: readonly ChangedFile[]): string {
   const removed = changes.reduce((sum, file) => sum + file.removed, 0);
   return `${plural(changes.length, 'file')}, ${count(added)} added and ${count(removed)} removed lines`;
 }
+
+/** The first of a list for a sentence, and how many more there are. As trusted as its parts. */
+export function few(items: readonly string[], most = 5): string {
+  const more = items.length > most ? ` and ${items.length - most} more` : '';
+  return `${items.slice(0, most).join(', ')}${more}`;
+}

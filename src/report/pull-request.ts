@@ -6,7 +6,7 @@ import { cell, code, link, plain, quote } from './escape.ts';
 import type { PullRequestInput } from './facts.ts';
 import { type Block, fixed, joinWithin, tableVariants } from './join-within.ts';
 import { notVerifiedBlocks } from './not-verified.ts';
-import { changeTotals, checksInOrder, count, dollars, durationText, plural, tokensText } from './phrases.ts';
+import { changeTotals, checksInOrder, count, dollars, durationText, few, plural, tokensText } from './phrases.ts';
 import { rollbackBlocks } from './rollback-section.ts';
 
 /** GitHub refuses longer bodies (65,536 characters); a little room is left for what the host counts differently. */
@@ -98,8 +98,7 @@ function checkBlocks(verdict: Verdict): Block[] {
   const before = shown.filter((check) => check.state === 'failing-before');
   const blocks: Block[] = [];
   if (before.length > 0) {
-    const more = before.length > 20 ? ` and ${before.length - 20} more` : '';
-    const kinds = `${before.slice(0, 20).map(redBefore).join(', ')}${more}`;
+    const kinds = few(before.map(redBefore), 20);
     blocks.push(
       fixed(
         `**Failing before this change:** ${kinds} ${before.length === 1 ? 'is' : 'are'} red on the base commit as well.`,
@@ -117,10 +116,8 @@ function checkBlocks(verdict: Verdict): Block[] {
 
 /** The kind, with the tests that are red where they are known by name. */
 function redBefore({ kind, failingBefore }: CheckVerdict): string {
-  const most = 5;
-  const shown = failingBefore.slice(0, most).map((name) => code(name, 'text', 120) || '–');
-  const more = failingBefore.length > most ? ` and ${failingBefore.length - most} more` : '';
-  const tests = shown.length === 0 ? '' : ` (${plural(failingBefore.length, 'test')}: ${shown.join(', ')}${more})`;
+  const names = failingBefore.map((name) => code(name, 'text', 120) || '–');
+  const tests = names.length === 0 ? '' : ` (${plural(names.length, 'test')}: ${few(names)})`;
   return `${code(kind, 'text', 60)}${tests}`;
 }
 

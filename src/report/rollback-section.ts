@@ -1,6 +1,7 @@
 import { code } from './escape.ts';
 import type { ChangedFile, MergeFacts, PullRequestInput, RevertStep } from './facts.ts';
 import { type Block, fixed, listVariants } from './join-within.ts';
+import { few } from './phrases.ts';
 
 /** Files whose change a revert of the code does not undo by itself, and what to do about them. */
 const lasting: readonly { pattern: RegExp; note: string }[] = [
@@ -94,7 +95,6 @@ export function lastingNotes(changes: readonly ChangedFile[]): string[] {
   return lasting.flatMap(({ pattern, note }) => {
     const paths = changes.map((file) => file.path).filter((path) => pattern.test(path));
     if (paths.length === 0) return [];
-    const named = paths.slice(0, 5).map((path) => code(path, 'text', 120));
-    return [`${note} (${named.join(', ')}${paths.length > 5 ? ` and ${paths.length - 5} more` : ''}).`];
+    return [`${note} (${few(paths.map((path) => code(path, 'text', 120)))}).`];
   });
 }

@@ -185,7 +185,7 @@ function evidence(input: StatusInput): Block[] {
   const blocks: Block[] = [];
   const detail = input.detail?.trim() ?? '';
   if (detail !== '') {
-    const title = input.state === 'waiting' ? 'Where' : 'Last output';
+    const title = input.state === 'waiting' ? 'Details' : 'Last output';
     const told = (maxChars: number) => folded(title, fenced(detail, maxChars));
     blocks.push({ importance: 40, variants: [told(20_000), told(4000), told(1000)] });
   }

@@ -12,6 +12,7 @@ import { inScope } from '../contract/globs.ts';
 import type { Walls } from '../contract/walls.ts';
 import type { Git } from '../git/git.ts';
 import { contextWindow, estimateTokens } from '../model/context-window.ts';
+import { few } from '../report/phrases.ts';
 import type { Outcome, Run } from '../run.ts';
 
 const BriefingEntry = z.object({
@@ -138,9 +139,8 @@ async function withTexts(
 }
 
 function questionAbout(absent: readonly { reference: string; hint: string }[], base: string): string {
-  const named = absent.slice(0, 10).map(({ reference, hint }) => `\`${reference}\`${hint}`);
-  const more = absent.length > 10 ? ` and ${absent.length - 10} more` : '';
-  return `Under *Files* the contract names what is not in the repository at ${base.slice(0, 10)}, and the allowed files do not let the run create it: ${named.join(', ')}${more}. Correct the issue and put the label on again, or answer /retry from plan to go on without it.`;
+  const named = absent.map(({ reference, hint }) => `\`${reference}\`${hint}`);
+  return `Under *Files* the contract names what is not in the repository at ${base.slice(0, 10)}, and the allowed files do not let the run create it: ${few(named, 10)}. Correct the issue and put the label on again, or answer /retry from plan to go on without it.`;
 }
 
 /** What keeps the run from planning until a person answers; null when nothing does, or when they went on without it. */

@@ -5,9 +5,9 @@ import { planMessages } from '../agent/prompts.ts';
 import { PlanShape } from '../agent/shapes.ts';
 import type { Attempt } from '../attempt.ts';
 import type { PlanFacts } from '../report/facts.ts';
+import { few } from '../report/phrases.ts';
 import { type Outcome, type Run, stageNames } from '../run.ts';
 import { type Briefing, briefingParts } from './context.ts';
-import { few } from './few.ts';
 import { allowHelps, objectionKinds, objectionsTo, type PlanObjection, tidyPlan } from './plan-objections.ts';
 import { issuesText, proposedIssues } from './plan-split.ts';
 
