@@ -116,7 +116,8 @@ const lateMs = 50;
 /**
  * Kills what a call left behind outside its process group, by builtins: orphans (in the end they are the first process's children) not older than
  * the call. `spared`: our other shells, in whose sessions earlier calls' servers live. Killing makes new orphans, so it looks again.
- * The kernel tells a process's start in hundredths of a second, and a busy shell reads its clock a moment late.
+ * The last line counts, for a process may have several for its name.
+ * The kernel tells its start in hundredths of a second, and a busy shell reads its clock a moment late.
  */
 export function killOrphans(ageMs: number, spared: readonly number[]): string {
   return [
@@ -124,7 +125,7 @@ export function killOrphans(ageMs: number, spared: readonly number[]): string {
     `while [ "$mw_k" = 1 ] && [ "$mw_n" -lt 20 ]; do
       mw_k=0; mw_n=$((mw_n + 1))
       for mw_p in /proc/[0-9]*; do
-        { read -r mw_s <"$mw_p/stat"; } 2>/dev/null || continue
+        { while read -r mw_l; do mw_s=$mw_l; done <"$mw_p/stat"; } 2>/dev/null || continue
         set -- \${mw_s##*)}
         case ' ${spared.join(' ')} ' in *" $4 "*) continue ;; esac
         if [ "$2" = 1 ] && [ "\${20}" -ge "$mw_u" ] && kill -KILL "\${mw_p#/proc/}"; then mw_k=1; fi

@@ -187,6 +187,19 @@ describe('a command and its processes', () => {
     expect(left).toMatchObject({ exitCode: 1, stdout: { text: '' }, stderr: { text: '' } });
   });
 
+  it('that runs out of time takes along what has two lines for a name', async () => {
+    const hide = `import time; open('/proc/self/comm', 'w').write('a\\nb'); time.sleep(777)`;
+    await sandbox.writeFile('/tmp/hide.py', Buffer.from(hide));
+    const late = await sandbox.run({
+      command: '(setsid python3 /tmp/hide.py >/dev/null 2>&1 </dev/null &); sleep 779',
+      timeoutMs: 2_000,
+    });
+    const left = await sandbox.run(call('pgrep -f hide.py'));
+
+    expect(late.end).toBe('timed-out');
+    expect(left).toMatchObject({ exitCode: 1, stdout: { text: '' } });
+  });
+
   it('starts many background servers that hold its output, and later calls go on', async () => {
     for (let count = 0; count < 12; count += 1) {
       const result = await sandbox.run(call(`sleep 300 & echo ${count}`));
