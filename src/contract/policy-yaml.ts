@@ -55,7 +55,7 @@ function unmeant(document: Document): YamlProblem[] {
       if (node.anchor) anchors.add(node.anchor);
       if (!isScalar(node) || !node.tag?.startsWith('!') || node.source !== '') return;
       const why = `YAML takes \`${node.tag}\` for a tag, since it begins with \`!\`.`;
-      add(node, ancestors, `${why} Globs know no negation: name what is meant.`);
+      add(node, ancestors, `${why} Put it in quotes where it is meant; globs know no negation.`);
     },
   });
   return found;

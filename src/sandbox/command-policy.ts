@@ -150,7 +150,7 @@ function doubtAbout(node: SyntaxNode): string | null {
     case 'Redirect':
       return node.operator.startsWith('&>') ? 'sh reads `&>` as two commands: write `>file 2>&1`' : null;
     case 'HereDoc':
-      return node.body.parts?.some((part) => part.type === 'ParameterExpansion' && /'[\s\S]*(?:\$\(|`)/.test(part.text))
+      return node.body.parts?.some((part) => part.type === 'ParameterExpansion' && quotesCommand(part.text))
         ? 'sh finds no quotes inside an expansion of a here-document: quote its delimiter'
         : null;
     case 'AnsiCQuoted':
@@ -158,6 +158,11 @@ function doubtAbout(node: SyntaxNode): string | null {
     default:
       return null;
   }
+}
+
+function quotesCommand(text: string): boolean {
+  const quote = text.indexOf("'");
+  return quote >= 0 && /\$\(|`/.test(text.slice(quote));
 }
 
 function walkCommand(command: Command, walk: Walk): void {

@@ -149,7 +149,7 @@ describe('an error in a policy file', () => {
       'files.allow[0]',
       '`*.ts`',
     ],
-    ['a glob that reads as a tag', 'files:\n  deny:\n    - !src/x\n', 3, 'files.deny[0]', 'Globs know no negation'],
+    ['a glob that reads as a tag', 'files:\n  deny:\n    - !src/x\n', 3, 'files.deny[0]', 'globs know no negation'],
     [
       'a key twice, deep down',
       'limits:\n  turns: 5\n  turns: 6\n',

@@ -463,6 +463,18 @@ test('judges a very long command in little time', () => {
   expect(performance.now() - startedAt).toBeLessThan(5_000);
 });
 
+test.each([
+  ['brackets', `x='${'['.repeat(400_000)}'`],
+  ['quotes in a here-document', `cat <<E\n\${x-${"'".repeat(400_000)}}\nE`],
+  ['backslashes', `x='${'\\'.repeat(400_000)}'`],
+  ['equal signs', `env ${'a['.repeat(100_000)}=`],
+])('judges a command of nothing but %s in little time', (_what, command) => {
+  const startedAt = performance.now();
+  judgeCommand(command, { allow: [['npm *']], deny: ['npm publish *'] });
+
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+});
+
 function single(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
